@@ -1,0 +1,26 @@
+//! How a model is run one block at a time, showing what each linear layer reads.
+
+use burn::tensor::Tensor;
+
+/// Sees the inputs of linear layers while a block runs.
+pub trait LinearObserver {
+    /// `input` `[tokens, d_in]` is about to be multiplied by each of the weights at these parameter paths; linears that
+    /// share one input come together, so that statistics are collected once.
+    fn observe(&mut self, weights: &[String], input: &Tensor<2>);
+}
+
+/// A model that runs block by block, for methods that calibrate a block, compress it, and go on with its new outputs, so
+/// that only one block's statistics are in memory.
+pub trait Blocks {
+    /// What a batch carries from block to block: hidden states with whatever positions and masks they need.
+    type State;
+
+    /// How many blocks there are.
+    fn num_blocks(&self) -> usize;
+
+    /// The state before the first block, of one sequence of tokens.
+    fn embed(&self, tokens: &[u32]) -> Self::State;
+
+    /// Runs one block and shows each linear's input to the observer.
+    fn forward_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) -> Self::State;
+}

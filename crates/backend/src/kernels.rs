@@ -1,0 +1,16 @@
+//! Fused operations that Burn composes from several passes over memory.
+//!
+//! Each runs on every device: on `flex` as one vectorized loop on all cores, elsewhere, and wherever gradients are
+//! tracked, composed of Burn's own operations. The results agree to float rounding.
+
+mod attention;
+mod exp;
+mod flex;
+mod log_probs;
+mod rotary;
+mod swiglu;
+
+pub use attention::{AttentionMask, Heads, tree_attention};
+pub use log_probs::{TokenScore, token_scores};
+pub use rotary::{Rotary, rotate};
+pub use swiglu::swiglu;

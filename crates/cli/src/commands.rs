@@ -1,0 +1,64 @@
+//! One file a command.
+
+pub mod bench;
+pub mod eval;
+pub mod inspect;
+pub mod list;
+pub mod prune;
+pub mod quantize;
+pub mod report;
+pub mod run;
+pub mod score;
+
+use crate::arguments::{ModelSource, SelectionArguments};
+use crate::error::CliError;
+use burn::module::{ParamGroup, ParamGroupError};
+use junkdna_backend::Selection;
+use junkdna_experiment::{Compressed, Compression, ExperimentError};
+use junkdna_model::{Cache, Llama, Loaded, Model, Source};
+
+/// The model after `--model` on the device after `--device`.
+fn load(arguments: &ModelSource) -> Result<Loaded, CliError> {
+    let device = arguments.device.open()?;
+    let source: Source = arguments.model.parse()?;
+    let resolved = source.resolve(&Cache::from_env()?)?;
+    Ok(Loaded::from_resolved(resolved, &device)?)
+}
+
+/// The model as a causal language model.
+fn causal<'a>(loaded: &'a Loaded, work: &'static str) -> Result<&'a Llama, CliError> {
+    match &loaded.model {
+        Model::Llama(model) => Ok(model),
+        Model::Bert(_) => Err(ExperimentError::NotCausal { model: loaded.source.clone(), work }.into()),
+    }
+}
+
+/// Compresses a model of either kind.
+fn compress(
+    mut loaded: Loaded,
+    compression: &Compression,
+    selection: &Selection,
+) -> Result<(Loaded, Compressed), CliError> {
+    let (model, compressed) = match loaded.model {
+        Model::Llama(model) => {
+            let (model, compressed) = compression.apply(model, selection)?;
+            (Model::Llama(model), compressed)
+        }
+        Model::Bert(model) => {
+            let (model, compressed) = compression.apply(model, selection)?;
+            (Model::Bert(model), compressed)
+        }
+    };
+    loaded.model = model;
+    Ok((loaded, compressed))
+}
+
+fn selection(arguments: &SelectionArguments) -> Result<Selection, CliError> {
+    let group = |patterns: &[String]| {
+        let wrong = |ParamGroupError::InvalidPatternError(problem)| CliError::Request(problem.replace('\n', " "));
+        ParamGroup::from_any_regexes(patterns.to_vec()).map_err(wrong)
+    };
+    let all = if arguments.include.is_empty() { ParamGroup::all() } else { group(&arguments.include)? };
+    let group = if arguments.exclude.is_empty() { all } else { all.exclude(group(&arguments.exclude)?) };
+    Ok(Selection { group, embeddings: arguments.embeddings })
+}

@@ -1,0 +1,54 @@
+use super::{compress, load, selection};
+use crate::arguments::Prune;
+use crate::error::CliError;
+use crate::progress::Progress;
+use crate::table;
+use junkdna_experiment::{Compressed, Compression, PruneScore};
+use serde_json::json;
+
+pub fn run(arguments: Prune) -> Result<(), CliError> {
+    let score = PruneScore::by_name(&arguments.method, arguments.seed).map_err(CliError::Request)?;
+    let target = match (arguments.sparsity, arguments.pattern) {
+        (Some(sparsity), None) => sparsity.to_string(),
+        (None, Some(pattern)) => pattern.to_string(),
+        _ => return Err(CliError::Request("give either --sparsity or --pattern".into())),
+    };
+    let compression = Compression::Prune { score, target, scope: arguments.scope };
+    let selection = selection(&arguments.selection)?;
+    let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
+    let loaded = load(&arguments.source)?;
+    progress.label(&compression.name());
+    let (loaded, compressed) = compress(loaded, &compression, &selection)?;
+    let Compressed::Pruned(mask) = compressed else { return Ok(()) };
+    if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
+        progress.label(&format!("writing {}", out.display()));
+        loaded.save(out)?;
+    }
+    if let Some(file) = &arguments.mask_out {
+        mask.save(file)?;
+    }
+    progress.finish();
+    let layers = mask.summary();
+    if arguments.json {
+        table::print_json(&json!({
+            "method": arguments.method, "compression": compression, "precision": loaded.precision,
+            "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "layers": layers,
+        }));
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = layers
+        .iter()
+        .map(|layer| {
+            let share = 100.0 * layer.removed as f64 / layer.weights as f64;
+            vec![layer.path.clone(), layer.weights.to_string(), layer.removed.to_string(), format!("{share:.2}")]
+        })
+        .collect();
+    table::print(&["parameter", "weights", "removed", "%"], &rows);
+    println!(
+        "in all {} of {} weights ({:.4} %)",
+        mask.removed(),
+        mask.removed() + mask.kept(),
+        100.0 * mask.sparsity()
+    );
+    Ok(())
+}

@@ -1,0 +1,51 @@
+use super::{compress, load, selection};
+use crate::arguments::Quantize;
+use crate::error::CliError;
+use crate::progress::Progress;
+use crate::table;
+use junkdna_experiment::{Compressed, Compression, Quantizer};
+use junkdna_quant::{Granularity, Scheme};
+use serde_json::json;
+
+pub fn run(arguments: Quantize) -> Result<(), CliError> {
+    let quantizer = Quantizer::by_name(&arguments.method).map_err(CliError::Request)?;
+    let granularity = arguments.group_size.map_or(Granularity::Channel, Granularity::Group);
+    let scheme = Scheme::new(arguments.bits, arguments.symmetric, granularity)
+        .map_err(|error| CliError::Request(error.to_string()))?;
+    let compression = Compression::Quantize { quantizer, scheme };
+    let selection = selection(&arguments.selection)?;
+    let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
+    let loaded = load(&arguments.source)?;
+    progress.label(&compression.name());
+    let (loaded, compressed) = compress(loaded, &compression, &selection)?;
+    let effective_bits = compressed.effective_bits();
+    let Compressed::Quantized(summary) = compressed else { return Ok(()) };
+    if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
+        progress.label(&format!("writing {}", out.display()));
+        loaded.save(out)?;
+    }
+    progress.finish();
+    if arguments.json {
+        table::print_json(&json!({
+            "method": arguments.method, "compression": compression, "precision": loaded.precision,
+            "effective_bits": effective_bits, "layers": summary.layers,
+        }));
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = summary
+        .layers
+        .iter()
+        .map(|layer| {
+            vec![
+                layer.path.clone(),
+                layer.weights.to_string(),
+                format!("{:.3}", layer.effective_bits),
+                format!("{:.2}", 100.0 * layer.relative_error),
+                layer.bytes.to_string(),
+            ]
+        })
+        .collect();
+    table::print(&["parameter", "weights", "bits", "error %", "bytes"], &rows);
+    println!("in all {} weights at {effective_bits:.3} bits", summary.weights());
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The `junkdna` command line: arguments in, library calls, results out.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod error;
+mod progress;
+mod table;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use error::CliError;
+use std::process::ExitCode;
+
+// Burn's CPU backend allocates large temporaries for every operation; this allocator keeps their pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("JUNKDNA_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("junkdna: {error}");
+            ExitCode::from(if error.is_request() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Run(arguments) => commands::run::run(arguments),
+        Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Prune(arguments) => commands::prune::run(arguments),
+        Command::Quantize(arguments) => commands::quantize::run(arguments),
+        Command::Eval(arguments) => commands::eval::run(&arguments),
+        Command::Score(arguments) => commands::score::run(&arguments),
+        Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        Command::List(arguments) => commands::list::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
+    }
+}

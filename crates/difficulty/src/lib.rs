@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod measure;
+pub mod stats;
+pub mod suite;
+
+mod error;
+mod outcomes;
+mod study;
+mod verdict;
+
+pub use error::StatsError;
+pub use outcomes::{ItemOutcome, Outcomes};
+pub use study::{Compression, FamilyLevels, Series, SizeMatch, Study};
+pub use verdict::{Claim, Decision, FamilyEstimate, JudgeConfig, Verdict, judge};

@@ -1,0 +1,202 @@
+//! Relative drop over difficulty: a slope that stays valid when harder levels have less to lose.
+//!
+//! Page's L on the items' drops is not used here. Its null is that a base item's values are exchangeable over levels,
+//! and they are not, even when every level loses the same fraction: where the dense model knows less, more items have a
+//! drop of exactly zero, and dividing by the level's dense score stretches the others. On simulated binary outcomes
+//! with equal relative drops at dense scores of 0.9, 0.7, 0.5, 0.3 and 40 items, Page's L at a nominal 5 % calls easy
+//! levels the more vulnerable in 32 % of runs, and in 58 % with 100 items; the slope below stays at 4 to 5 % on either
+//! side.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::StatsError;
+use crate::measure::{AT_CHANCE, PairedScore};
+
+/// The items of one level, and where the level is on the scale of difficulty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelScores {
+    /// Name of the variant, for messages.
+    pub variant: String,
+    /// Position; 0 for the easiest and 1 for the hardest level makes the slope a difference between these two.
+    pub position: f64,
+    /// One entry per item; the same ids at every level where levels are paired.
+    pub scores: Vec<PairedScore>,
+}
+
+/// An estimate with its t-test against zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// Its standard error by the delta method over base items.
+    pub standard_error: f64,
+    /// Degrees of freedom of the t distribution.
+    pub degrees_of_freedom: f64,
+    /// Two-sided p-value of "is zero".
+    pub p: f64,
+}
+
+impl Estimate {
+    /// The confidence interval that belongs to the test; `confidence` is clamped to 0 … 0.999999.
+    #[must_use]
+    pub fn interval(&self, confidence: f64) -> [f64; 2] {
+        let probability = 0.5 + confidence.clamp(0.0, 0.999_999) / 2.0;
+        let quantile = student(self.degrees_of_freedom).map_or(f64::INFINITY, |t| t.inverse_cdf(probability));
+        let half = if self.standard_error > 0.0 { quantile * self.standard_error } else { 0.0 };
+        [self.value - half, self.value + half]
+    }
+
+    fn new(value: f64, influence: &[f64], estimated: usize) -> Result<Self, StatsError> {
+        let (n, needed) = (influence.len(), estimated + 1);
+        if n < needed {
+            return Err(StatsError::TooFew { what: "base items of a relative drop".to_owned(), found: n, needed });
+        }
+        let degrees_of_freedom = (n - estimated) as f64;
+        let sum_of_squares: f64 = influence.iter().map(|u| u * u).sum();
+        let standard_error = (sum_of_squares * n as f64 / degrees_of_freedom).sqrt();
+        Ok(Self {
+            value,
+            standard_error,
+            degrees_of_freedom,
+            p: p_two_sided(value, standard_error, degrees_of_freedom),
+        })
+    }
+}
+
+/// Slope of the relative drop over difficulty, common to the families; each family has its own mean relative drop.
+///
+/// With D_j the sum of dense scores of a family's level j, Δ_j the sum of drops, x_j the position and x̄ = ΣD_j x_j / ΣD_j
+/// the slope is b = Σ(x_j − x̄)Δ_j / Σ D_j (x_j − x̄)²: least squares of the relative drops Δ_j / D_j on x_j with weights
+/// D_j, both sums also over families. Nothing is divided by a single level's small score. Under equal relative drops
+/// R within a family E[Δ_j − R D_j] = 0 at every level, whatever the distribution of the single items, so b is about
+/// zero; its standard error is the delta method's over base items, so that levels may share items.
+///
+/// # Errors
+/// No family, a family of fewer than two positions, a level without items or with a dense score that is not above
+/// chance, numbers that are not finite, fewer base items than families + 2.
+pub fn relative_drop_slope(families: &[Vec<LevelScores>]) -> Result<Estimate, StatsError> {
+    check(families)?;
+    let lines: Vec<Line> = families.iter().map(|levels| Line::of(levels)).collect();
+    for (levels, line) in families.iter().zip(&lines) {
+        if line.spread <= 0.0 {
+            return Err(StatsError::TooFew {
+                what: format!("different levels in the family of {}", levels[0].variant),
+                found: 1,
+                needed: 2,
+            });
+        }
+    }
+    let spread: f64 = lines.iter().map(|line| line.spread).sum();
+    let slope = lines.iter().map(|line| line.rise).sum::<f64>() / spread;
+    let influence = influence(families, |family, level, score| {
+        let line = &lines[family];
+        let x = level.position - line.center;
+        x * (score.drop - (line.mean + slope * x) * score.dense) / spread
+    });
+    Estimate::new(slope, &influence, families.len() + 1)
+}
+
+/// Mean relative drop over all levels of all families, Σ drops / Σ dense scores.
+///
+/// # Errors
+/// Those of [`relative_drop_slope`], but for the number of levels.
+pub fn mean_relative_drop(families: &[Vec<LevelScores>]) -> Result<Estimate, StatsError> {
+    check(families)?;
+    let total = |of: fn(&PairedScore) -> f64| -> f64 {
+        let levels = families.iter().flatten();
+        levels.flat_map(|level| &level.scores).map(of).sum()
+    };
+    let dense = total(|score| score.dense);
+    let mean = total(|score| score.drop) / dense;
+    let influence = influence(families, |_, _, score| (score.drop - mean * score.dense) / dense);
+    Estimate::new(mean, &influence, 1)
+}
+
+/// A family's part of the slope.
+struct Line {
+    /// x̄, the mean position, weighted by dense scores.
+    center: f64,
+    /// Mean relative drop.
+    mean: f64,
+    /// Σ(x − x̄)Δ.
+    rise: f64,
+    /// ΣD(x − x̄)².
+    spread: f64,
+}
+
+impl Line {
+    fn of(levels: &[LevelScores]) -> Self {
+        let sums: Vec<(f64, f64, f64)> = levels
+            .iter()
+            .map(|level| {
+                let dense: f64 = level.scores.iter().map(|score| score.dense).sum();
+                let drop: f64 = level.scores.iter().map(|score| score.drop).sum();
+                (level.position, dense, drop)
+            })
+            .collect();
+        let dense: f64 = sums.iter().map(|(_, dense, _)| dense).sum();
+        let center = sums.iter().map(|(x, dense, _)| x * dense).sum::<f64>() / dense;
+        Self {
+            center,
+            mean: sums.iter().map(|(_, _, drop)| drop).sum::<f64>() / dense,
+            rise: sums.iter().map(|(x, _, drop)| (x - center) * drop).sum(),
+            spread: sums.iter().map(|(x, dense, _)| dense * (x - center).powi(2)).sum(),
+        }
+    }
+}
+
+/// Sums a term over the levels of each base item: base items are what is independent.
+fn influence(families: &[Vec<LevelScores>], term: impl Fn(usize, &LevelScores, &PairedScore) -> f64) -> Vec<f64> {
+    let mut by_item: BTreeMap<(usize, &str), f64> = BTreeMap::new();
+    for (family, levels) in families.iter().enumerate() {
+        for level in levels {
+            for score in &level.scores {
+                *by_item.entry((family, score.id.as_str())).or_default() += term(family, level, score);
+            }
+        }
+    }
+    by_item.into_values().collect()
+}
+
+fn check(families: &[Vec<LevelScores>]) -> Result<(), StatsError> {
+    if families.is_empty() || families.iter().any(Vec::is_empty) {
+        return Err(StatsError::Empty { what: "families of a relative drop".to_owned() });
+    }
+    for level in families.iter().flatten() {
+        let what = &level.variant;
+        if level.scores.is_empty() {
+            return Err(StatsError::Empty { what: what.clone() });
+        }
+        StatsError::finite(&format!("position of {what}"), level.position)?;
+        for score in &level.scores {
+            StatsError::finite(&format!("dense score of {what}, item {}", score.id), score.dense)?;
+            StatsError::finite(&format!("drop of {what}, item {}", score.id), score.drop)?;
+        }
+        let total: f64 = level.scores.iter().map(|score| score.dense).sum();
+        if total <= AT_CHANCE {
+            return Err(StatsError::NothingToLose { what: what.clone(), score: total / level.scores.len() as f64 });
+        }
+    }
+    Ok(())
+}
+
+fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
+    StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()
+}
+
+fn p_two_sided(value: f64, standard_error: f64, degrees_of_freedom: f64) -> f64 {
+    if value == 0.0 {
+        return 1.0;
+    }
+    if standard_error == 0.0 {
+        return 0.0;
+    }
+    let t = (value / standard_error).abs();
+    student(degrees_of_freedom).map_or(1.0, |student| (2.0 * student.sf(t)).min(1.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What a study says about the hypothesis, each claim by a rule that is stated with it.
+
+mod claim;
+mod config;
+mod control;
+mod ordering;
+mod quantization;
+mod scores;
+mod sparsity;
+
+pub use claim::{Claim, Decision, FamilyEstimate, Verdict};
+pub use config::JudgeConfig;
+
+use crate::{Series, StatsError, Study};
+use scores::Eligible;
+
+/// Judges every claim that a study without training can speak to.
+///
+/// Per series of pruning: the drop grows with sparsity; it grows faster the harder the task; more so than under
+/// quantization to a matching size. For quantization: no such ordering. For the random control: it loses more than pruning by
+/// magnitude at the same sparsity. Claims whose data is missing or too thin are [`Decision::NotDecided`], with the reason.
+/// A claim about a series of pruning is judged only for series that the study has, and always for
+/// [`Series::Magnitude`]. Irreparability needs training after pruning and is not judged.
+///
+/// # Errors
+/// Those of [`Study::check`] and [`JudgeConfig::check`].
+pub fn judge(study: &Study, config: &JudgeConfig) -> Result<Vec<Verdict>, StatsError> {
+    config.check()?;
+    study.check()?;
+    let eligible = Eligible::of(study, config)?;
+    let mut verdicts = Vec::new();
+    for series in pruning_series(study) {
+        verdicts.push(sparsity::judge(study, &eligible, &series, config)?);
+        verdicts.push(ordering::judge(study, &eligible, &series, config)?);
+        verdicts.push(quantization::judge_contrast(study, &eligible, &series, config)?);
+    }
+    verdicts.push(quantization::judge_no_ordering(study, &eligible, config)?);
+    verdicts.push(control::judge(study, &eligible, config)?);
+    Ok(verdicts)
+}
+
+fn pruning_series(study: &Study) -> Vec<Series> {
+    let mut series: Vec<Series> = study
+        .compressions
+        .iter()
+        .map(|compression| compression.series.clone())
+        .filter(|series| *series != Series::Quantization)
+        .chain([Series::Magnitude])
+        .collect();
+    series.sort();
+    series.dedup();
+    series
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Contexts and continuations as tokens.
+
+use crate::EvalError;
+use junkdna_backend::TokenCodec;
+
+/// The tokens of a context and its continuation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Encoded {
+    /// Context, then continuation.
+    pub tokens: Vec<u32>,
+    /// How many of them, at the end, are the continuation.
+    pub continuation: usize,
+}
+
+/// Tokenizes as lm-evaluation-harness does: spaces at the end of a context belong to the continuation, the two are
+/// tokenized as one text, and the continuation is what comes after as many tokens as the context has alone. After an empty
+/// context the continuation follows the tokenizer's prefix token.
+///
+/// Of a text longer than `context_length + 1` tokens the beginning is cut off (the last token is not read, only scored).
+///
+/// # Errors
+/// A tokenizer that fails or lacks the prefix token; a continuation that alone is longer than the context length.
+pub fn encode(
+    tokenizer: &dyn TokenCodec,
+    context: &str,
+    continuation: &str,
+    context_length: usize,
+) -> Result<Encoded, EvalError> {
+    let text = |text: &str| tokenizer.encode(text).map_err(EvalError::Tokenizer);
+    let (mut tokens, start) = if context.is_empty() {
+        let prefix = tokenizer.prefix_token().ok_or_else(|| {
+            EvalError::Tokenizer("has no beginning- or end-of-sequence token to start an empty context with".into())
+        })?;
+        ([vec![prefix], text(continuation)?].concat(), 1)
+    } else {
+        let trimmed = context.trim_end();
+        let whole = text(&format!("{context}{continuation}"))?;
+        let start = text(trimmed)?.len();
+        (whole, start)
+    };
+    // A merge across the border can leave the continuation no token of its own; score the last token then.
+    let continuation = tokens.len().saturating_sub(start).max(1);
+    if continuation > context_length {
+        return Err(EvalError::TooLong { tokens: continuation, context: context_length });
+    }
+    let cut = tokens.len().saturating_sub(context_length + 1);
+    tokens.drain(..cut);
+    Ok(Encoded { tokens, continuation })
+}

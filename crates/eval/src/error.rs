@@ -1,0 +1,62 @@
+//! What can go wrong in an evaluation.
+
+use std::path::PathBuf;
+
+/// Why an evaluation could not be done; every message is one line that names the place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A line of a JSON lines file is not what it must be.
+    #[error("{}: line {line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A task file is not what it must be.
+    #[error("{}: {problem}", path.display())]
+    Task {
+        /// The file.
+        path: PathBuf,
+        /// The field and what would be right.
+        problem: String,
+    },
+    /// A document that cannot be scored.
+    #[error("task `{task}`, document {doc}: {problem}")]
+    Document {
+        /// The task's name.
+        task: String,
+        /// The document's number.
+        doc: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The tokenizer cannot do what the request needs.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// A request longer than the model can read at once.
+    #[error("a continuation of {tokens} tokens does not fit the model's context of {context} tokens")]
+    TooLong {
+        /// Tokens of the continuation.
+        tokens: usize,
+        /// The model's context length.
+        context: usize,
+    },
+    /// A model that gave logits which are not numbers.
+    #[error("the model's log-likelihoods are not finite (first in request {request}): its weights are broken")]
+    NotFinite {
+        /// The number of the request.
+        request: usize,
+    },
+}

@@ -1,0 +1,107 @@
+//! All requests as one tree of shared prefixes.
+
+/// A node: a run of tokens that one or more sequences share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// The tokens after the parent's.
+    pub tokens: Vec<u32>,
+    /// The node before it; `None` at a root.
+    pub parent: Option<usize>,
+    /// The number of tokens from the root up to its own.
+    pub start: usize,
+}
+
+/// Sequences as a compressed tree (Morrison 1968), in depth-first order.
+#[derive(Debug, Default)]
+pub(crate) struct PrefixTree {
+    /// Parents before children, and the descendants of a node directly after it.
+    pub nodes: Vec<Node>,
+    /// For each sequence, the node in which it ends; that node's last token is the sequence's last.
+    pub ends: Vec<usize>,
+}
+
+impl PrefixTree {
+    /// The tree of these sequences, none of which is empty. No node is longer than `max_node` tokens.
+    pub fn new(sequences: &[&[u32]], max_node: usize) -> Self {
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_unstable_by_key(|&i| sequences[i]);
+        let mut tree = Self { nodes: Vec::new(), ends: vec![0; sequences.len()] };
+        tree.grow(sequences, &order, None, 0, max_node.max(1));
+        tree
+    }
+
+    /// Adds the subtree of sorted sequences that agree in their first `depth` tokens.
+    fn grow(
+        &mut self,
+        sequences: &[&[u32]],
+        mut order: &[usize],
+        parent: Option<usize>,
+        depth: usize,
+        max_node: usize,
+    ) {
+        // Sequences that end here come first in sorted order.
+        while let Some((&first, rest)) = order.split_first()
+            && sequences[first].len() == depth
+        {
+            self.ends[first] = parent.unwrap_or(0);
+            order = rest;
+        }
+        for group in order.chunk_by(|&a, &b| sequences[a][depth] == sequences[b][depth]) {
+            let (first, last) = (sequences[group[0]], sequences[group[group.len() - 1]]);
+            // Sorted, so what the first and the last share they all share.
+            let shared = first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count().min(max_node);
+            self.nodes.push(Node { tokens: first[depth..depth + shared].to_vec(), parent, start: depth });
+            self.grow(sequences, group, Some(self.nodes.len() - 1), depth + shared, max_node);
+        }
+    }
+
+    /// The number of tokens to compute.
+    pub fn tokens(&self) -> usize {
+        self.nodes.iter().map(|node| node.tokens.len()).sum()
+    }
+
+    /// The nodes from the root down to and with one.
+    pub fn path(&self, node: usize) -> Vec<usize> {
+        let mut path: Vec<_> = std::iter::successors(Some(node), |&n| self.nodes[n].parent).collect();
+        path.reverse();
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spelled(tree: &PrefixTree, end: usize) -> Vec<u32> {
+        tree.path(end).iter().flat_map(|&n| tree.nodes[n].tokens.clone()).collect()
+    }
+
+    #[test]
+    fn shared_prefixes_stand_once() {
+        let tree = PrefixTree::new(&[&[1, 2, 3, 4], &[1, 2, 5], &[1, 2], &[7]], 100);
+        assert_eq!(tree.tokens(), 6);
+        assert_eq!(tree.nodes.len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn every_sequence_is_spelled_by_its_path(
+            sequences in prop::collection::vec(prop::collection::vec(0u32..3, 1..12), 1..40),
+            max_node in 1usize..6,
+        ) {
+            let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+            let tree = PrefixTree::new(&borrowed, max_node);
+            for (sequence, &end) in sequences.iter().zip(&tree.ends) {
+                prop_assert_eq!(&spelled(&tree, end), sequence);
+            }
+            let mut prefixes = std::collections::BTreeSet::new();
+            sequences.iter().for_each(|s| prefixes.extend((1..=s.len()).map(|n| s[..n].to_vec())));
+            prop_assert_eq!(tree.tokens(), prefixes.len(), "each distinct prefix is computed once");
+            for (index, node) in tree.nodes.iter().enumerate() {
+                prop_assert!(node.tokens.len() <= max_node && !node.tokens.is_empty());
+                prop_assert!(node.parent.is_none_or(|parent| parent < index));
+            }
+        }
+    }
+}

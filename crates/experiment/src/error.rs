@@ -1,0 +1,77 @@
+//! What can go wrong in an experiment.
+
+use std::path::PathBuf;
+
+/// Why an experiment could not be done; every message is one line that names the place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A plan that asks for what is not there.
+    #[error("{}: {problem}", path.display())]
+    Plan {
+        /// The plan's file.
+        path: PathBuf,
+        /// The key and what would be right.
+        problem: String,
+    },
+    /// A folder of results that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Results {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A device that is not there.
+    #[error(transparent)]
+    Device(#[from] junkdna_backend::DeviceError),
+    /// A model that cannot be loaded.
+    #[error(transparent)]
+    Model(#[from] junkdna_model::ModelError),
+    /// A task that cannot be scored.
+    #[error(transparent)]
+    Eval(#[from] junkdna_eval::EvalError),
+    /// A model that cannot be pruned.
+    #[error(transparent)]
+    Prune(#[from] junkdna_prune::PruneError),
+    /// A model that cannot be quantized.
+    #[error(transparent)]
+    Quant(#[from] junkdna_quant::QuantError),
+    /// A suite that cannot be generated.
+    #[error(transparent)]
+    Suite(#[from] junkdna_difficulty::suite::SuiteError),
+    /// Results that cannot be judged.
+    #[error(transparent)]
+    Statistics(#[from] junkdna_difficulty::StatsError),
+    /// A model of another kind than the work needs.
+    #[error("{model}: is an encoder; {work} needs a causal language model")]
+    NotCausal {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        work: &'static str,
+    },
+    /// A report that cannot be written out.
+    #[error("report: {0}")]
+    Render(String),
+}
+
+impl ExperimentError {
+    /// Whether the request was wrong, rather than the work failed.
+    pub fn is_request(&self) -> bool {
+        use junkdna_model::ModelError;
+        match self {
+            Self::Plan { .. } | Self::Device(_) | Self::Suite(_) | Self::NotCausal { .. } => true,
+            Self::Model(error) => !matches!(error, ModelError::Io { .. } | ModelError::Download { .. }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod cell;
+mod compression;
+mod error;
+mod files;
+mod plan;
+pub mod report;
+mod run;
+mod tasks;
+
+pub use cell::{Answer, Cell, CellSpec};
+pub use compression::{Compressed, Compression, PruneScore, Quantizer};
+pub use error::ExperimentError;
+pub use files::write_whole;
+pub use plan::{Grid, Plan};
+pub use report::Report;
+pub use run::{Event, Options, Run, run};

@@ -1,0 +1,152 @@
+//! What an experiment is to do.
+
+use crate::{Compression, ExperimentError, PruneScore, Quantizer};
+use junkdna_difficulty::suite::SuiteConfig;
+use junkdna_prune::{Scope, Target};
+use junkdna_quant::{Granularity, Scheme};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// An experiment as its TOML file describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Its name, and that of its folder of results.
+    pub name: String,
+    /// The model, as after `--model`.
+    pub model: String,
+    /// The built-in tasks.
+    #[serde(default)]
+    pub suite: SuiteConfig,
+    /// The compressed versions to compare with the dense model.
+    pub compression: Vec<Grid>,
+}
+
+/// Several compressions by one method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Grid {
+    /// Pruning by magnitude.
+    Magnitude {
+        /// Sparsities in [0, 1).
+        #[serde(default)]
+        sparsity: Vec<f64>,
+        /// N:M patterns, such as "2:4".
+        #[serde(default)]
+        pattern: Vec<String>,
+        /// What competes.
+        #[serde(default)]
+        scope: Scope,
+    },
+    /// Pruning at random.
+    Random {
+        /// Sparsities in [0, 1).
+        sparsity: Vec<f64>,
+        /// One compressed model each.
+        #[serde(default = "one_seed")]
+        seeds: Vec<u64>,
+        /// What competes.
+        #[serde(default)]
+        scope: Scope,
+    },
+    /// Round to nearest.
+    Rtn {
+        /// Bits of a code, 2 to 8.
+        bits: Vec<u8>,
+        /// Inputs that share a scale; all inputs of an output where absent.
+        #[serde(default)]
+        group_size: Option<usize>,
+        /// Whether zero is the middle code.
+        #[serde(default)]
+        symmetric: bool,
+    },
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![41]
+}
+
+impl Plan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a key that is unknown or has a wrong value, by name and line.
+    pub fn read(path: &Path) -> Result<Self, ExperimentError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ExperimentError::Io { path: path.to_owned(), source })?;
+        let wrong = |problem: String| ExperimentError::Plan { path: path.to_owned(), problem };
+        let plan: Self = toml::from_str(&text).map_err(|error| wrong(place(&text, &error)))?;
+        plan.check().map_err(wrong)?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(is_plain) || self.name.starts_with('.') {
+            return Err(format!("name is `{}`; letters, digits, `-`, `_` and `.` are expected", self.name));
+        }
+        let compressions = self.compressions()?;
+        let mut names: Vec<String> = compressions.iter().map(Compression::name).collect();
+        names.sort();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("compression `{}` is asked for twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    /// Every compression, the dense model first.
+    ///
+    /// # Errors
+    /// A sentence that names the value that is wrong.
+    pub fn compressions(&self) -> Result<Vec<Compression>, String> {
+        let mut all = vec![Compression::Dense];
+        for (index, grid) in self.compression.iter().enumerate() {
+            let place = |problem: String| format!("compression {}: {problem}", index + 1);
+            all.extend(grid.expand().map_err(place)?);
+        }
+        if all.len() == 1 {
+            return Err("no compression; give at least one [[compression]]".into());
+        }
+        Ok(all)
+    }
+}
+
+impl Grid {
+    fn expand(&self) -> Result<Vec<Compression>, String> {
+        let compressions: Vec<Compression> = match self {
+            Self::Magnitude { sparsity, pattern, scope } => {
+                let targets = sparsity.iter().map(f64::to_string).chain(pattern.iter().cloned());
+                targets.map(|target| pruned(PruneScore::Magnitude, target, *scope)).collect::<Result<_, _>>()?
+            }
+            Self::Random { sparsity, seeds, scope } => {
+                let points = sparsity.iter().flat_map(|s| seeds.iter().map(move |seed| (s, *seed)));
+                let prune = |(s, seed): (&f64, u64)| pruned(PruneScore::Random { seed }, s.to_string(), *scope);
+                points.map(prune).collect::<Result<_, _>>()?
+            }
+            Self::Rtn { bits, group_size, symmetric } => {
+                let granularity = group_size.map_or(Granularity::Channel, Granularity::Group);
+                let scheme = |&bits: &u8| Scheme::new(bits, *symmetric, granularity).map_err(|e| e.to_string());
+                let schemes: Vec<Scheme> = bits.iter().map(scheme).collect::<Result<_, _>>()?;
+                schemes.into_iter().map(|scheme| Compression::Quantize { quantizer: Quantizer::Rtn, scheme }).collect()
+            }
+        };
+        match compressions.is_empty() {
+            true => Err("asks for nothing; list sparsities, patterns or bits".into()),
+            false => Ok(compressions),
+        }
+    }
+}
+
+fn pruned(score: PruneScore, target: String, scope: Scope) -> Result<Compression, String> {
+    target.parse::<Target>().map_err(|error| error.to_string())?;
+    Ok(Compression::Prune { score, target, scope })
+}
+
+/// The message of a TOML error in one line, with the line it is about.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    match error.span() {
+        Some(span) => format!("line {}: {message}", text[..span.start.min(text.len())].matches('\n').count() + 1),
+        None => message,
+    }
+}

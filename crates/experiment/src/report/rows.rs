@@ -1,0 +1,136 @@
+//! The numbers of single cells.
+
+use crate::{Answer, Cell, ExperimentError};
+use junkdna_difficulty::stats::{Bootstrap, Interval, Standing, StandingRule, paired_bootstrap, standing};
+use junkdna_difficulty::suite::Variant;
+use junkdna_difficulty::{ItemOutcome, Outcomes, Series, measure};
+use serde::{Deserialize, Serialize};
+
+/// A task variant and the dense model on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantRow {
+    /// The family of tasks.
+    pub family: String,
+    /// The variant.
+    pub name: String,
+    /// Rank of difficulty in the family, 0 is easiest.
+    pub level: usize,
+    /// The knob's number.
+    pub difficulty: f64,
+    /// What it counts.
+    pub knob: String,
+    /// Questions.
+    pub items: usize,
+    /// Accuracy of guessing.
+    pub chance: f64,
+    /// Accuracy of the dense model.
+    pub dense_accuracy: f64,
+    /// Whether the dense model leaves something to lose, and something to see lost.
+    pub standing: Standing,
+    /// p of the exact test that the dense model only guesses.
+    pub p_above_chance: f64,
+    /// A question, for the reader.
+    pub example: Example,
+}
+
+/// One question as the model sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// What it reads.
+    pub context: String,
+    /// The choices.
+    pub choices: Vec<String>,
+    /// The right one.
+    pub gold: usize,
+}
+
+/// One compressed model on one task variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The compression's name.
+    pub compression: String,
+    /// Its series; absent for the dense model.
+    pub series: Option<Series>,
+    /// Sparsity, or bits removed of 16.
+    pub strength: f64,
+    /// Bits per compressed weight as shipped.
+    pub effective_bits: f64,
+    /// The task variant.
+    pub variant: String,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Share of right answers by log-likelihood per character.
+    pub accuracy_normalized: f64,
+    /// Chance-corrected accuracy: 1 is perfect, 0 is guessing.
+    pub score: f64,
+    /// Score of the dense model minus this.
+    pub drop: f64,
+    /// Paired 95 % bootstrap interval of the drop.
+    pub drop_interval: [f64; 2],
+    /// Drop as a share of the dense model's score; absent where the dense model is not above chance.
+    pub relative_drop: Option<f64>,
+    /// Paired 95 % bootstrap interval of the relative drop; absent where resamples of the dense model reach chance.
+    pub relative_interval: Option<[f64; 2]>,
+}
+
+/// The outcomes of a cell as the statistics take them.
+pub(super) fn outcomes(cell: &Cell) -> Outcomes {
+    let item = |answer: &Answer| ItemOutcome {
+        id: answer.id.clone(),
+        correct: answer.correct,
+        choices: answer.loglikelihood.len(),
+    };
+    Outcomes { variant: cell.spec.variant.clone(), items: cell.answers.iter().map(item).collect() }
+}
+
+impl VariantRow {
+    pub(super) fn new(variant: &Variant, dense: &Outcomes) -> Result<Self, ExperimentError> {
+        let standing = standing(dense, &StandingRule::default())?;
+        let items = variant.items.len();
+        let chance = variant.items.iter().map(|item| 1.0 / item.choices.len() as f64).sum::<f64>() / items as f64;
+        let example = variant.items.first().map(|item| Example {
+            context: item.context.clone(),
+            choices: item.choices.clone(),
+            gold: item.gold,
+        });
+        Ok(Self {
+            family: variant.family.clone(),
+            name: variant.name.clone(),
+            level: variant.level,
+            difficulty: variant.difficulty,
+            knob: variant.knob.clone(),
+            items,
+            chance,
+            dense_accuracy: standing.accuracy,
+            standing: standing.standing,
+            p_above_chance: standing.p_above_chance,
+            example: example.unwrap_or(Example { context: String::new(), choices: Vec::new(), gold: 0 }),
+        })
+    }
+}
+
+impl Row {
+    pub(super) fn new(cell: &Cell, dense: &Outcomes) -> Result<Self, ExperimentError> {
+        let own = outcomes(cell);
+        let interval = paired_bootstrap(dense, &own, &Bootstrap::default())?;
+        let normalized = cell.answers.iter().filter(|answer| answer.correct_normalized).count();
+        Ok(Self {
+            compression: cell.spec.compression.name(),
+            series: cell.spec.compression.series(),
+            strength: cell.spec.compression.strength(),
+            effective_bits: cell.effective_bits,
+            variant: cell.spec.variant.clone(),
+            accuracy: measure::accuracy(&own)?,
+            accuracy_normalized: normalized as f64 / cell.answers.len() as f64,
+            score: measure::score(&own)?,
+            drop: measure::drop(dense, &own)?,
+            drop_interval: ends(&interval.drop),
+            relative_drop: measure::relative_drop(dense, &own).ok(),
+            relative_interval: interval.relative.as_ref().map(ends),
+        })
+    }
+}
+
+fn ends(interval: &Interval) -> [f64; 2] {
+    [interval.low, interval.high]
+}

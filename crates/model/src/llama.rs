@@ -1,0 +1,140 @@
+//! The Llama family (Touvron et al. 2023): Llama, SmolLM2, TinyLlama and others of that shape.
+
+mod attention;
+mod block;
+mod rope;
+
+pub use attention::Attention;
+pub use block::{Block, Mlp};
+
+use crate::config::LlamaConfig;
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use junkdna_backend::kernels::{AttentionMask, Heads, Rotary};
+use junkdna_backend::{Blocks, CausalLm, KeyValues, LinearObserver, TokenTree};
+
+/// A Llama decoder with its head.
+#[derive(Module, Debug)]
+pub struct Llama {
+    /// Embedding, blocks and final norm.
+    pub model: Decoder,
+    /// The head, where it is not the embedding table.
+    pub lm_head: Option<Linear>,
+    #[module(skip)]
+    config: LlamaConfig,
+}
+
+/// The decoder without its head.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// The embedding table, `[vocab_size, hidden_size]`.
+    pub embed_tokens: Embedding,
+    /// The decoder blocks.
+    pub layers: Vec<Block>,
+    /// The norm before the head.
+    pub norm: RmsNorm,
+}
+
+/// Hidden states between two blocks, and what the blocks need to know of their tokens.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// `[tokens, hidden_size]`.
+    pub hidden: Tensor<2>,
+    rotary: Rotary,
+    mask: AttentionMask,
+}
+
+impl Llama {
+    /// A model of this shape with lazy random parameters, to be filled by [`crate::load`].
+    pub fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let linear = LinearConfig::new(hidden, vocab).with_bias(false);
+        Self {
+            model: Decoder {
+                embed_tokens: EmbeddingConfig::new(vocab, hidden).init(device),
+                layers: (0..config.num_hidden_layers).map(|_| Block::new(config, device)).collect(),
+                norm: RmsNormConfig::new(hidden).with_epsilon(config.rms_norm_eps).init(device),
+            },
+            lm_head: (!config.tie_word_embeddings).then(|| linear.init(device)),
+            config: config.clone(),
+        }
+    }
+
+    /// The sizes and constants it was made with.
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    fn heads(&self) -> Heads {
+        Heads {
+            query: self.config.num_attention_heads,
+            key_value: self.config.num_key_value_heads,
+            dim: self.config.head_dim,
+        }
+    }
+
+    fn start(&self, tree: &TokenTree, past: usize) -> State {
+        let device = self.device();
+        let ids: Vec<i64> = tree.tokens().iter().map(|&id| i64::from(id)).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tree.len()]), &device);
+        State {
+            hidden: self.model.embed_tokens.forward(ids).squeeze_dim(0),
+            rotary: Rotary::new(tree.positions(), &rope::inverse_frequencies(&self.config)),
+            mask: AttentionMask::new(tree, past, &device),
+        }
+    }
+}
+
+impl CausalLm for Llama {
+    fn device(&self) -> Device {
+        self.model.norm.gamma.lazy_device()
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    fn context_length(&self) -> usize {
+        self.config.max_position_embeddings
+    }
+
+    fn forward(&self, tree: &TokenTree, past: &KeyValues) -> (Tensor<2>, KeyValues) {
+        let mut state = self.start(tree, past.len());
+        let mut kept = Vec::with_capacity(self.model.layers.len());
+        for (layer, block) in self.model.layers.iter().enumerate() {
+            let (hidden, keys_values) = block.forward(&state, past.layer(layer), self.heads(), &mut |_, _| {});
+            state.hidden = hidden;
+            kept.push(keys_values);
+        }
+        (self.model.norm.forward(state.hidden), KeyValues::new(kept))
+    }
+
+    fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => hidden.matmul(self.model.embed_tokens.weight.val().transpose()),
+        }
+    }
+}
+
+impl Blocks for Llama {
+    type State = State;
+
+    fn num_blocks(&self) -> usize {
+        self.model.layers.len()
+    }
+
+    fn embed(&self, tokens: &[u32]) -> State {
+        self.start(&TokenTree::sequence(tokens, 0), 0)
+    }
+
+    fn forward_block(&self, block: usize, mut state: State, observer: &mut dyn LinearObserver) -> State {
+        let mut tap = |names: &[&str], input: &Tensor<2>| {
+            let paths: Vec<_> = names.iter().map(|name| format!("model.layers.{block}.{name}.weight")).collect();
+            observer.observe(&paths, input);
+        };
+        (state.hidden, _) = self.model.layers[block].forward(&state, None, self.heads(), &mut tap);
+        state
+    }
+}

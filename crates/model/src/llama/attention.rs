@@ -1,0 +1,62 @@
+//! Grouped-query attention with rotary positions.
+
+use super::State;
+use crate::config::LlamaConfig;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use junkdna_backend::kernels::{Heads, rotate, tree_attention};
+
+/// The projections around the attention of one block.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// Queries, `[hidden_size, query_heads * head_dim]`.
+    pub q_proj: Linear,
+    /// Keys, `[hidden_size, key_value_heads * head_dim]`.
+    pub k_proj: Linear,
+    /// Values, `[hidden_size, key_value_heads * head_dim]`.
+    pub v_proj: Linear,
+    /// Back to the residual stream, `[query_heads * head_dim, hidden_size]`.
+    pub o_proj: Linear,
+}
+
+impl Attention {
+    pub(super) fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let (hidden, bias) = (config.hidden_size, config.attention_bias);
+        let linear = |d_in, d_out| LinearConfig::new(d_in, d_out).with_bias(bias).init(device);
+        let query = config.num_attention_heads * config.head_dim;
+        let key_value = config.num_key_value_heads * config.head_dim;
+        Self {
+            q_proj: linear(hidden, query),
+            k_proj: linear(hidden, key_value),
+            v_proj: linear(hidden, key_value),
+            o_proj: linear(query, hidden),
+        }
+    }
+
+    /// `x` `[tokens, hidden_size]` → the same shape, and the keys and values of these tokens.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        state: &State,
+        past: Option<&[Tensor<2>; 2]>,
+        heads: Heads,
+        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
+    ) -> (Tensor<2>, [Tensor<2>; 2]) {
+        tap(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], &x);
+        let q = rotate(self.q_proj.forward(x.clone()), &state.rotary);
+        let k = rotate(self.k_proj.forward(x.clone()), &state.rotary);
+        let v = self.v_proj.forward(x);
+        let [all_k, all_v] = match past {
+            Some([past_k, past_v]) => [after(past_k, &k), after(past_v, &v)],
+            None => [k.clone(), v.clone()],
+        };
+        let attended = tree_attention(q, all_k, all_v, &state.mask, heads);
+        tap(&["self_attn.o_proj"], &attended);
+        (self.o_proj.forward(attended), [k, v])
+    }
+}
+
+fn after(past: &Tensor<2>, new: &Tensor<2>) -> Tensor<2> {
+    Tensor::cat(vec![past.clone(), new.clone()], 0)
+}

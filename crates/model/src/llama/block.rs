@@ -1,0 +1,74 @@
+//! One decoder block.
+
+use super::{Attention, State};
+use crate::config::LlamaConfig;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Tensor};
+use junkdna_backend::kernels::{Heads, swiglu};
+
+/// Attention and feed-forward layer, each after a norm and added to its input.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// The attention.
+    pub self_attn: Attention,
+    /// The feed-forward layer.
+    pub mlp: Mlp,
+    /// The norm before the attention.
+    pub input_layernorm: RmsNorm,
+    /// The norm before the feed-forward layer.
+    pub post_attention_layernorm: RmsNorm,
+}
+
+/// The feed-forward layer, SwiGLU (Shazeer 2020).
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[hidden_size, intermediate_size]`, through the activation.
+    pub gate_proj: Linear,
+    /// `[hidden_size, intermediate_size]`.
+    pub up_proj: Linear,
+    /// `[intermediate_size, hidden_size]`.
+    pub down_proj: Linear,
+}
+
+impl Block {
+    pub(super) fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let norm = || RmsNormConfig::new(config.hidden_size).with_epsilon(config.rms_norm_eps).init(device);
+        Self {
+            self_attn: Attention::new(config, device),
+            mlp: Mlp::new(config, device),
+            input_layernorm: norm(),
+            post_attention_layernorm: norm(),
+        }
+    }
+
+    pub(super) fn forward(
+        &self,
+        state: &State,
+        past: Option<&[Tensor<2>; 2]>,
+        heads: Heads,
+        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
+    ) -> (Tensor<2>, [Tensor<2>; 2]) {
+        let x = state.hidden.clone();
+        let (attended, keys_values) =
+            self.self_attn.forward(self.input_layernorm.forward(x.clone()), state, past, heads, tap);
+        let x = x + attended;
+        let fed = self.mlp.forward(self.post_attention_layernorm.forward(x.clone()), tap);
+        (x + fed, keys_values)
+    }
+}
+
+impl Mlp {
+    fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let linear = |d_in, d_out| LinearConfig::new(d_in, d_out).with_bias(config.mlp_bias).init(device);
+        Self { gate_proj: linear(hidden, inner), up_proj: linear(hidden, inner), down_proj: linear(inner, hidden) }
+    }
+
+    fn forward(&self, x: Tensor<2>, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) -> Tensor<2> {
+        tap(&["mlp.gate_proj", "mlp.up_proj"], &x);
+        let inner = swiglu(self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
+        tap(&["mlp.down_proj"], &inner);
+        self.down_proj.forward(inner)
+    }
+}

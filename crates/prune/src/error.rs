@@ -1,0 +1,147 @@
+//! What can go wrong, in the words of whoever asked.
+
+use std::path::PathBuf;
+
+/// Why a module was not pruned, or a mask not applied, saved or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PruneError {
+    /// A sparsity outside [0, 1).
+    #[error("sparsity must be at least 0 and below 1, but {value} {reason}")]
+    InvalidSparsity {
+        /// What was asked for.
+        value: f64,
+        /// Why it cannot be.
+        reason: &'static str,
+    },
+    /// Neither a sparsity nor an N:M pattern.
+    #[error("`{text}` is neither a sparsity such as 0.5 nor a pattern such as 2:4")]
+    InvalidTarget {
+        /// What was asked for.
+        text: String,
+    },
+    /// A pattern that is not N:M with 0 < N < M.
+    #[error(
+        "pattern `{text}` {reason}: N:M sets the N smallest of every M consecutive inputs to zero, \
+         0 < N < M, for example 2:4"
+    )]
+    InvalidPattern {
+        /// What was asked for.
+        text: String,
+        /// Why it cannot be.
+        reason: &'static str,
+    },
+    /// A name that is not a scope.
+    #[error("unknown scope `{text}`: use global, layer or row")]
+    InvalidScope {
+        /// What was asked for.
+        text: String,
+    },
+    /// A name that is no rule for ties.
+    #[error("unknown rule for ties `{text}`: use exact or all")]
+    InvalidTies {
+        /// What was asked for.
+        text: String,
+    },
+    /// An N:M pattern that does not divide the inputs of a weight.
+    #[error("{path}: its {d_in} inputs are not a multiple of {m}, as the pattern {n}:{m} needs")]
+    IndivisibleInputs {
+        /// The parameter.
+        path: String,
+        /// Inputs per output.
+        d_in: usize,
+        /// Removed per group.
+        n: usize,
+        /// Inputs per group.
+        m: usize,
+    },
+    /// Nothing to prune.
+    #[error("the selection holds no weight matrix of this module")]
+    NothingSelected,
+    /// A weight that is NaN or infinite: ranking it would hide that the model is broken.
+    #[error("{path}: weight [{output}, {input}] (output, input) is {value}, not a finite number")]
+    NotFinite {
+        /// The parameter.
+        path: String,
+        /// Row.
+        output: usize,
+        /// Column.
+        input: usize,
+        /// The weight.
+        value: f32,
+    },
+    /// A score that is NaN has no rank.
+    #[error("{path}: the {score} score of weight [{output}, {input}] (output, input) is NaN")]
+    ScoreIsNaN {
+        /// The score.
+        score: &'static str,
+        /// The parameter.
+        path: String,
+        /// Row.
+        output: usize,
+        /// Column.
+        input: usize,
+    },
+    /// A score that lacks what it needs to know about a weight.
+    #[error("{path}: no {score} score: {reason}")]
+    NoScore {
+        /// The score.
+        score: &'static str,
+        /// The parameter.
+        path: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A mask of a parameter that the module does not have.
+    #[error("{path}: the mask has this weight matrix, the module does not")]
+    MissingParameter {
+        /// The parameter.
+        path: String,
+    },
+    /// Two shapes for one parameter; `[d_out, d_in]`.
+    #[error("{path}: the mask is {expected:?} (outputs, inputs), this is {found:?}")]
+    ShapeMismatch {
+        /// The parameter.
+        path: String,
+        /// The mask's shape.
+        expected: [usize; 2],
+        /// The other shape.
+        found: [usize; 2],
+    },
+    /// A weight that the mask removes and the module has.
+    #[error("{path}: weight [{output}, {input}] (output, input) is pruned but holds {value}")]
+    NotZero {
+        /// The parameter.
+        path: String,
+        /// Row.
+        output: usize,
+        /// Column.
+        input: usize,
+        /// The weight.
+        value: f32,
+    },
+    /// Burn keeps one reparameterization per parameter.
+    #[error("{path}: already reparameterized (`{name}`); materialize the module first")]
+    AlreadyReparameterized {
+        /// The parameter.
+        path: String,
+        /// The reparameterization it has.
+        name: String,
+    },
+    /// A mask file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file that is not a mask, or of another version.
+    #[error("{}: not a mask file: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

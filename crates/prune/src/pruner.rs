@@ -1,0 +1,141 @@
+//! From a module to masks.
+
+use crate::mask::{LayerMask, Mask};
+use crate::select::{self, Bits};
+use crate::{NofM, PruneError, Scope, Score, Sparsity, Target, Ties, WeightRef};
+use burn::module::Module;
+use junkdna_backend::{HostMatrix, Selection, weights};
+use rayon::prelude::*;
+
+/// How a module is pruned: what matters, what competes, and which parameters take part.
+///
+/// Masks depend on the weights alone, not on the device or the number of threads.
+pub struct Pruner {
+    score: Box<dyn Score>,
+    scope: Scope,
+    ties: Ties,
+    selection: Selection,
+}
+
+impl Pruner {
+    /// Prunes by a score, globally, every matrix but embeddings and norms.
+    pub fn new(score: impl Score + 'static) -> Self {
+        Self { score: Box::new(score), scope: Scope::default(), ties: Ties::default(), selection: Selection::default() }
+    }
+
+    /// What competes.
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// What happens to weights that tie at the border.
+    pub fn with_ties(self, ties: Ties) -> Self {
+        Self { ties, ..self }
+    }
+
+    /// Which parameters take part.
+    pub fn with_selection(self, selection: Selection) -> Self {
+        Self { selection, ..self }
+    }
+
+    /// The mask of a module at a sparsity or with an N:M pattern.
+    ///
+    /// # Errors
+    /// Names the parameter: a weight that is not finite, a score that is missing or NaN, inputs that M does not divide. Or
+    /// nothing is selected.
+    pub fn mask<M: Module>(&self, module: &M, target: impl Into<Target>) -> Result<Mask, PruneError> {
+        match target.into() {
+            Target::Unstructured(sparsity) => self.masks(module, &[sparsity])?.pop().ok_or(PruneError::NothingSelected),
+            Target::NofM(pattern) => self.n_of_m(&Matrices::of(module, &self.selection)?, pattern),
+        }
+    }
+
+    /// The masks of a module at several sparsities, in their order: ranks once, cuts many times. A mask at a higher
+    /// sparsity removes whatever one at a lower removes.
+    ///
+    /// # Errors
+    /// As [`Pruner::mask`].
+    pub fn masks<M: Module>(&self, module: &M, sparsities: &[Sparsity]) -> Result<Vec<Mask>, PruneError> {
+        let matrices = Matrices::of(module, &self.selection)?;
+        let bits = self.unstructured(&matrices.weights(), sparsities)?;
+        Ok(matrices.masks(bits, sparsities.len()))
+    }
+
+    /// The module with its mask applied, and the mask.
+    ///
+    /// # Errors
+    /// As [`Pruner::mask`].
+    pub fn prune<M: Module>(&self, module: M, target: impl Into<Target>) -> Result<(M, Mask), PruneError> {
+        let mask = self.mask(&module, target)?;
+        Ok((mask.apply(module)?, mask))
+    }
+
+    /// `[weight][sparsity]`.
+    fn unstructured(&self, weights: &[WeightRef<'_>], by: &[Sparsity]) -> Result<Vec<Vec<Bits>>, PruneError> {
+        let counts = |of: usize| by.iter().map(|s| self.ties.count(*s, of)).collect::<Vec<_>>();
+        let score = &*self.score;
+        match self.scope {
+            Scope::Global => {
+                select::smallest(score, weights, &counts(weights.iter().map(|w| w.values.len()).sum()), self.ties)
+            }
+            Scope::Layer => each(weights, |w| {
+                let layer = select::smallest(score, std::slice::from_ref(w), &counts(w.values.len()), self.ties)?;
+                Ok(layer.into_iter().flatten().collect())
+            }),
+            Scope::Row => each(weights, |w| select::rows(score, w, &counts(w.d_in), self.ties)),
+        }
+    }
+
+    fn n_of_m(&self, matrices: &Matrices, pattern: NofM) -> Result<Mask, PruneError> {
+        let (n, m) = (pattern.n(), pattern.m());
+        let weights = matrices.weights();
+        if let Some(w) = weights.iter().find(|w| !w.d_in.is_multiple_of(m)) {
+            return Err(PruneError::IndivisibleInputs { path: w.path.into(), d_in: w.d_in, n, m });
+        }
+        let bits = each(&weights, |w| select::groups(&*self.score, w, pattern))?;
+        Ok(matrices.mask(bits))
+    }
+}
+
+/// Matrix by matrix on all cores; of several errors the first in the module's order.
+fn each<T: Send>(
+    weights: &[WeightRef<'_>],
+    work: impl Fn(&WeightRef<'_>) -> Result<T, PruneError> + Sync + Send,
+) -> Result<Vec<T>, PruneError> {
+    weights.par_iter().map(work).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Host copies of the selected weights, in the module's order; on the CPU usually views.
+struct Matrices(Vec<(String, HostMatrix)>);
+
+impl Matrices {
+    fn of<M: Module>(module: &M, selection: &Selection) -> Result<Self, PruneError> {
+        let found = weights(module, selection);
+        if found.is_empty() {
+            return Err(PruneError::NothingSelected);
+        }
+        Ok(Self(found.into_iter().map(|w| (w.path, HostMatrix::from_weight(w.value))).collect()))
+    }
+
+    fn weights(&self) -> Vec<WeightRef<'_>> {
+        self.0.iter().map(|(path, matrix)| weight_ref(path, matrix)).collect()
+    }
+
+    /// One mask of one set of bits per matrix.
+    fn mask(&self, bits: Vec<Bits>) -> Mask {
+        let layer = |((path, w), bits): (&(String, HostMatrix), Bits)| {
+            (path.clone(), LayerMask::from_bits(w.d_out(), w.d_in(), bits))
+        };
+        self.0.iter().zip(bits).map(layer).collect()
+    }
+
+    /// `masks` masks of bits `[matrix][mask]`.
+    fn masks(&self, bits: Vec<Vec<Bits>>, masks: usize) -> Vec<Mask> {
+        let mut bits: Vec<_> = bits.into_iter().map(Vec::into_iter).collect();
+        (0..masks).map(|_| self.mask(bits.iter_mut().filter_map(Iterator::next).collect())).collect()
+    }
+}
+
+fn weight_ref<'a>(path: &'a str, matrix: &'a HostMatrix) -> WeightRef<'a> {
+    WeightRef { path, d_out: matrix.d_out(), d_in: matrix.d_in(), values: matrix.as_slice() }
+}

@@ -1,0 +1,65 @@
+//! From scores to bits: which weights stay.
+//!
+//! Scores become integer keys that sort alike, and the key at a rank is found by counting (Hoare's selection with two digits
+//! of 16 bits), so ranking is linear in the number of weights, runs on all cores, and stores neither scores nor keys. Ties
+//! are resolved by position: of weights with equal scores the one that comes first in the module, and in a matrix
+//! `[d_out, d_in]` the one with the lowest flat index, goes first. A mask is therefore a function of the weights alone, and
+//! the mask at a higher sparsity contains that at a lower one.
+
+mod cut;
+mod emit;
+mod groups;
+mod key;
+mod pieces;
+mod rows;
+mod scores;
+
+use crate::{PruneError, Score, Ties, WeightRef};
+use rayon::prelude::*;
+
+pub(crate) use groups::groups;
+pub(crate) use rows::rows;
+
+/// One bit per weight of a matrix, 64 to a word, lowest bit first; 1 stays. Bits beyond the last weight are 0.
+pub(crate) type Bits = Vec<u64>;
+
+/// Of all `weights` together, the `count` with the smallest scores go, for each of `counts`, with `ties` as asked;
+/// `[weight][count]`.
+pub(crate) fn smallest(
+    score: &dyn Score,
+    weights: &[WeightRef<'_>],
+    counts: &[usize],
+    ties: Ties,
+) -> Result<Vec<Vec<Bits>>, PruneError> {
+    let cuts = cut::cuts(score, weights, counts, ties)?;
+    let mut bits: Vec<Vec<Bits>> = weights.iter().map(|w| all_kept(w.values.len(), counts.len())).collect();
+    emit::emit(score, weights, &cuts, &mut bits)?;
+    Ok(bits)
+}
+
+/// `masks` masks of `weights` weights each, with everything kept.
+pub(crate) fn all_kept(weights: usize, masks: usize) -> Vec<Bits> {
+    let mut bits = vec![u64::MAX; weights.div_ceil(64)];
+    if let Some(last) = bits.last_mut() {
+        *last = tail(weights);
+    }
+    vec![bits; masks]
+}
+
+/// The bits in use in the last word of `weights` weights.
+pub(crate) fn tail(weights: usize) -> u64 {
+    match weights % 64 {
+        0 => u64::MAX,
+        used => (1 << used) - 1,
+    }
+}
+
+/// Removes one weight.
+fn clear(words: &mut [u64], index: usize) {
+    words[index / 64] &= !(1 << (index % 64));
+}
+
+/// The first error in order, so that the same module always gives the same message.
+fn first_error<T: Sync>(items: &[T], check: impl Fn(&T) -> Result<(), PruneError> + Sync) -> Option<PruneError> {
+    items.par_iter().find_map_first(|item| check(item).err())
+}
