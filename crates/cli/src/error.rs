@@ -16,7 +16,6 @@ impl CliError {
     pub fn is_request(&self) -> bool {
         match self {
             Self::Request(_) => true,
-
             Self::Experiment(error) => error.is_request(),
         }
     }

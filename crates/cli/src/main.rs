@@ -23,13 +23,29 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
-    match run(Arguments::parse().command) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("junkdna: {error}");
             ExitCode::from(if error.is_request() { 2 } else { 1 })
         }
     }
+}
+
+/// Help and version as clap prints them; what is wrong with the arguments in one line, like every other error.
+fn explain(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.to_string();
+    let problem = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    eprintln!("junkdna: {}", problem.split_whitespace().collect::<Vec<_>>().join(" "));
+    ExitCode::from(2)
 }
 
 fn run(command: Command) -> Result<(), CliError> {

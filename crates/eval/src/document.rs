@@ -51,8 +51,8 @@ impl Document {
     /// # Errors
     /// A sentence that says what is wrong.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.continuations.len() < 2 {
-            return Err(format!("has {} continuation(s), at least 2 are needed", self.continuations.len()));
+        if self.continuations.is_empty() {
+            return Err("has no continuations, at least one is needed".into());
         }
         if let Some(index) = self.continuations.iter().position(String::is_empty) {
             return Err(format!("continuation {index} is empty"));

@@ -13,8 +13,8 @@ pub struct Encoded {
 }
 
 /// Tokenizes as lm-evaluation-harness does: spaces at the end of a context belong to the continuation, the two are
-/// tokenized as one text, and the continuation is what comes after as many tokens as the context has alone. After an empty
-/// context the continuation follows the tokenizer's prefix token.
+/// tokenized as one text, and the continuation is what comes after as many tokens as the context has alone. After a
+/// context of nothing but spaces the continuation follows the tokenizer's prefix token.
 ///
 /// Of a text longer than `context_length + 1` tokens the beginning is cut off (the last token is not read, only scored).
 ///
@@ -27,15 +27,14 @@ pub fn encode(
     context_length: usize,
 ) -> Result<Encoded, EvalError> {
     let text = |text: &str| tokenizer.encode(text).map_err(EvalError::Tokenizer);
-    let (mut tokens, start) = if context.is_empty() {
+    let whole = text(&format!("{context}{continuation}"))?;
+    let (mut tokens, start) = if context.trim_end().is_empty() {
         let prefix = tokenizer.prefix_token().ok_or_else(|| {
             EvalError::Tokenizer("has no beginning- or end-of-sequence token to start an empty context with".into())
         })?;
-        ([vec![prefix], text(continuation)?].concat(), 1)
+        ([vec![prefix], whole].concat(), 1)
     } else {
-        let trimmed = context.trim_end();
-        let whole = text(&format!("{context}{continuation}"))?;
-        let start = text(trimmed)?.len();
+        let start = text(context.trim_end())?.len();
         (whole, start)
     };
     // A merge across the border can leave the continuation no token of its own; score the last token then.

@@ -53,13 +53,15 @@ impl Engine {
     /// The log-likelihood of each request, in their order.
     ///
     /// # Errors
-    /// [`EvalError::NotFinite`] where the model's logits are not numbers.
+    /// [`EvalError::UnknownToken`] for a token outside of the model's vocabulary; [`EvalError::NotFinite`] where the
+    /// model's logits are not numbers.
     pub fn score<M: CausalLm>(
         &self,
         model: &M,
         requests: &[Encoded],
         mut progress: impl FnMut(Progress),
     ) -> Result<Vec<LogLikelihood>, EvalError> {
+        check_tokens(requests, model.vocab_size())?;
         // The last token of a request is predicted, never read.
         let read: Vec<&[u32]> = requests.iter().map(|r| &r.tokens[..r.tokens.len() - 1]).collect();
         let tree = PrefixTree::new(&read, self.pass_tokens);
@@ -110,6 +112,15 @@ impl Engine {
         }
         next.map_or_else(Pass::default, |next| pass.follow(tree, next, &keys_values))
     }
+}
+
+fn check_tokens(requests: &[Encoded], vocab_size: usize) -> Result<(), EvalError> {
+    for (request, encoded) in requests.iter().enumerate() {
+        if let Some(&token) = encoded.tokens.iter().find(|&&token| token as usize >= vocab_size) {
+            return Err(EvalError::UnknownToken { request, token, vocab_size });
+        }
+    }
+    Ok(())
 }
 
 /// A node of the tree, an index into its tokens, and a token that may follow there.

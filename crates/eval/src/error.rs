@@ -45,6 +45,18 @@ pub enum EvalError {
     /// The tokenizer cannot do what the request needs.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// A token that the model has no embedding of: the tokenizer belongs to another model.
+    #[error(
+        "request {request} holds token {token}; the model knows {vocab_size} tokens, is the tokenizer another model's?"
+    )]
+    UnknownToken {
+        /// The number of the request.
+        request: usize,
+        /// The token.
+        token: u32,
+        /// How many tokens the model knows.
+        vocab_size: usize,
+    },
     /// A request longer than the model can read at once.
     #[error("a continuation of {tokens} tokens does not fit the model's context of {context} tokens")]
     TooLong {

@@ -135,6 +135,9 @@ impl Task {
             Choices::List(templates) => templates.iter().map(|t| fill(t)).collect::<Result<Vec<_>, _>>()?,
             Choices::Template(template) => self.choice_list(index, doc, template)?,
         };
+        if choices.len() < 2 {
+            return Err(self.wrong_document(index, format!("doc_to_choice gives {choices:?}, at least two are needed")));
+        }
         let target = field_or(doc, &self.doc_to_target, fill)?;
         let gold = match target.parse::<usize>() {
             Ok(gold) => Some(gold),

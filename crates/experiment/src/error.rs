@@ -1,5 +1,9 @@
 //! What can go wrong in an experiment.
 
+use junkdna_eval::EvalError;
+use junkdna_model::ModelError;
+use junkdna_prune::PruneError;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why an experiment could not be done; every message is one line that names the place.
@@ -67,11 +71,22 @@ pub enum ExperimentError {
 impl ExperimentError {
     /// Whether the request was wrong, rather than the work failed.
     pub fn is_request(&self) -> bool {
-        use junkdna_model::ModelError;
         match self {
-            Self::Plan { .. } | Self::Device(_) | Self::Suite(_) | Self::NotCausal { .. } => true,
-            Self::Model(error) => !matches!(error, ModelError::Io { .. } | ModelError::Download { .. }),
-            _ => false,
+            Self::Io { source, .. }
+            | Self::Model(ModelError::Io { source, .. })
+            | Self::Prune(PruneError::Io { source, .. })
+            | Self::Eval(EvalError::Io { source, .. }) => is_request(source),
+            Self::Model(ModelError::Download { .. })
+            | Self::Eval(EvalError::NotFinite { .. })
+            | Self::Statistics(_)
+            | Self::Render(_) => false,
+            _ => true,
         }
     }
+}
+
+/// A path that is not there, or in the way, is for whoever named it to change; a full disk is not.
+fn is_request(error: &std::io::Error) -> bool {
+    use ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), AlreadyExists | IsADirectory | NotADirectory | NotFound | PermissionDenied)
 }

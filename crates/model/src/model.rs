@@ -9,6 +9,10 @@ use std::path::Path;
 
 /// A model of one of the supported architectures.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one model at a time, and its weights are behind pointers anyway"
+)]
 pub enum Model {
     /// A decoder.
     Llama(Llama),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Net, Rows, bits, net, rows};
 use junkdna_backend::Seed;
-use junkdna_prune::{LayerMask, Magnitude, Mask, NofM, Pruner, Random, Scope, Sparsity, Target};
+use junkdna_prune::{LayerMask, Magnitude, Mask, NofM, Pruner, Random, Scope, Sparsity, Target, Ties};
 use proptest::prelude::*;
 
 /// Few different values: ties everywhere, zeros of both signs among them.
@@ -50,7 +50,7 @@ fn layer(mask: &Mask, index: usize) -> &LayerMask {
 }
 
 /// The definition, by sorting: who goes, in `[layer][flat]`.
-fn by_sorting(layers: &[Rows], scope: Scope, sparsity: Sparsity) -> Vec<Vec<bool>> {
+fn by_sorting(layers: &[Rows], scope: Scope, sparsity: Sparsity, ties: Ties) -> Vec<Vec<bool>> {
     let mut gone: Vec<Vec<bool>> = layers.iter().map(|l| vec![false; l.values.len()]).collect();
     let places = |l: usize| (0..layers[l].values.len()).map(move |i| (l, i));
     let competitions: Vec<Vec<(usize, usize)>> = match scope {
@@ -61,9 +61,16 @@ fn by_sorting(layers: &[Rows], scope: Scope, sparsity: Sparsity) -> Vec<Vec<bool
             .collect(),
     };
     for mut places in competitions {
-        places.sort_by(|&(l, i), &(k, j)| layers[l].values[i].abs().total_cmp(&layers[k].values[j].abs()));
-        for &(l, i) in &places[..sparsity.count(places.len())] {
-            gone[l][i] = true;
+        let magnitude = |(l, i): (usize, usize)| layers[l].values[i].abs();
+        places.sort_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b)));
+        let count = sparsity.count(places.len());
+        let border = magnitude(places[count]);
+        let goes = |rank: usize, place| match ties {
+            Ties::Exact => rank < count,
+            Ties::All => count > 0 && magnitude(place) <= border,
+        };
+        for (rank, &(l, i)) in places.iter().enumerate() {
+            gone[l][i] = goes(rank, (l, i));
         }
     }
     gone
@@ -92,9 +99,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn selection_is_a_stable_sort(layers in layers(), scope in scope(), sparsity in sparsity()) {
-        let mask = pruner(scope, false).mask(&net(&layers), sparsity).unwrap();
-        prop_assert_eq!(gone(&mask, &layers), by_sorting(&layers, scope, sparsity));
+    fn selection_is_a_stable_sort(layers in layers(), scope in scope(), sparsity in sparsity(), all: bool) {
+        let ties = if all { Ties::All } else { Ties::Exact };
+        let mask = pruner(scope, false).with_ties(ties).mask(&net(&layers), sparsity).unwrap();
+        prop_assert_eq!(gone(&mask, &layers), by_sorting(&layers, scope, sparsity, ties));
     }
 
     #[test]

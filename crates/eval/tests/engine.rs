@@ -1,0 +1,114 @@
+//! Scoring through shared prefixes gives what scoring each request alone gives.
+
+mod common;
+
+use burn::tensor::{Device, activation::log_softmax};
+use common::{Letters, TinyLm, VOCAB};
+use junkdna_backend::{CausalLm, KeyValues, TokenTree};
+use junkdna_eval::{Encoded, Engine, EvalError, LogLikelihood, encode, greedy};
+use proptest::prelude::*;
+
+/// By the definition: one pass over each request, a softmax at every position.
+fn alone(model: &TinyLm, request: &Encoded) -> LogLikelihood {
+    let (tokens, n) = (&request.tokens, request.tokens.len());
+    let (hidden, _) = model.forward(&TokenTree::sequence(&tokens[..n - 1], 0), &KeyValues::default());
+    let logits: Vec<f32> = log_softmax(model.head(hidden), 1).into_data().iter::<f32>().collect();
+    let mut score = LogLikelihood { sum: 0.0, greedy: true };
+    for place in n - request.continuation..n {
+        let row = &logits[(place - 1) * VOCAB..place * VOCAB];
+        let own = row[tokens[place] as usize];
+        score.sum += f64::from(own);
+        score.greedy &= row.iter().all(|&other| other <= own);
+    }
+    score
+}
+
+/// Requests with few different tokens, so that they share prefixes of all lengths.
+fn requests() -> impl Strategy<Value = Vec<Encoded>> {
+    let request = (proptest::collection::vec(0u32..3, 2..20), 0.0..1.0f64).prop_map(|(tokens, share)| {
+        let continuation = 1 + ((tokens.len() - 2) as f64 * share) as usize;
+        Encoded { tokens, continuation }
+    });
+    proptest::collection::vec(request, 1..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn sharing_prefixes_changes_nothing(
+        requests in requests(), seed in 0u64..100, pass_tokens in 1usize..60, head_rows in 1usize..9,
+    ) {
+        let model = TinyLm::new(seed, &Device::flex());
+        let scores = Engine { pass_tokens, head_rows }.score(&model, &requests, |_| {}).unwrap();
+        for (request, got) in requests.iter().zip(scores) {
+            let expected = alone(&model, request);
+            prop_assert!((expected.sum - got.sum).abs() < 1e-4, "{request:?}: {} not {}", got.sum, expected.sum);
+            prop_assert_eq!(expected.greedy, got.greedy, "{:?}", request);
+        }
+    }
+
+    #[test]
+    fn the_order_of_requests_does_not_matter(mut requests in requests(), seed in 0u64..100) {
+        let model = TinyLm::new(seed, &Device::flex());
+        let engine = Engine { pass_tokens: 24, head_rows: 8 };
+        let forward = engine.score(&model, &requests, |_| {}).unwrap();
+        requests.reverse();
+        let mut backward = engine.score(&model, &requests, |_| {}).unwrap();
+        backward.reverse();
+        for (a, b) in forward.iter().zip(&backward) {
+            prop_assert!((a.sum - b.sum).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn greedy_decoding_is_what_the_scores_call_greedy(prompt in proptest::collection::vec(0u32..9, 1..6), seed in 0u64..50) {
+        let model = TinyLm::new(seed, &Device::flex());
+        let generated = greedy(&model, &prompt, 5, &[]);
+        prop_assert_eq!(generated.len(), 5);
+        let request = Encoded { tokens: [prompt, generated].concat(), continuation: 5 };
+        let scores = Engine::default().score(&model, &[request], |_| {}).unwrap();
+        prop_assert!(scores[0].greedy);
+    }
+}
+
+#[test]
+fn progress_ends_at_its_total_and_no_requests_are_no_scores() {
+    let model = TinyLm::new(1, &Device::flex());
+    let requests: Vec<_> = (0..3).map(|i| Encoded { tokens: vec![i, 4, 5, 6], continuation: 2 }).collect();
+    let mut seen = Vec::new();
+    Engine { pass_tokens: 3, head_rows: 1 }.score(&model, &requests, |progress| seen.push(progress)).unwrap();
+    assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done));
+    assert_eq!(seen.last().map(|last| (last.done, last.total)), Some((9, 9)));
+    assert!(Engine::default().score(&model, &[], |_| {}).unwrap().is_empty());
+}
+
+#[test]
+fn a_token_of_another_model_is_an_error() {
+    let model = TinyLm::new(1, &Device::flex());
+    let request = Encoded { tokens: vec![1, VOCAB as u32], continuation: 1 };
+    let error = Engine::default().score(&model, &[request], |_| {}).unwrap_err();
+    assert!(matches!(error, EvalError::UnknownToken { request: 0, token: 11, vocab_size: 11 }), "{error}");
+}
+
+#[test]
+fn continuations_begin_where_the_context_ends() {
+    let letters = Letters { has_prefix: true };
+    let encoded = |context, continuation, limit| encode(&letters, context, continuation, limit).unwrap();
+    assert_eq!(encoded("ab", " c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2 });
+    // Spaces at the end of a context go to the continuation.
+    assert_eq!(encoded("ab ", "c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2 });
+    // Nothing to read first: the prefix token, and the spaces are scored.
+    assert_eq!(encoded("", "c", 9), Encoded { tokens: vec![10, 2], continuation: 1 });
+    assert_eq!(encoded(" ", "c", 9), Encoded { tokens: vec![10, 9, 2], continuation: 2 });
+    // The beginning of what is too long is cut off; the last token is not read, so one more fits.
+    assert_eq!(encoded("abcd", "ef", 3), Encoded { tokens: vec![2, 3, 4, 5], continuation: 2 });
+}
+
+#[test]
+fn what_cannot_be_encoded_is_an_error() {
+    let none = Letters { has_prefix: false };
+    assert!(matches!(encode(&none, "", "a", 9), Err(EvalError::Tokenizer(_))));
+    assert!(matches!(encode(&none, "a", "?", 9), Err(EvalError::Tokenizer(_))));
+    assert!(matches!(encode(&none, "a", "bcde", 3), Err(EvalError::TooLong { tokens: 4, context: 3 })));
+}
