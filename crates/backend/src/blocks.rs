@@ -1,5 +1,6 @@
 //! How a model is run one block at a time, showing what each linear layer reads.
 
+use crate::TokenTree;
 use burn::tensor::Tensor;
 
 /// Sees the inputs of linear layers while a block runs.
@@ -13,14 +14,20 @@ pub trait LinearObserver {
 /// that only one block's statistics are in memory.
 pub trait Blocks {
     /// What a batch carries from block to block: hidden states with whatever positions and masks they need.
-    type State;
+    type State: Clone;
 
     /// How many blocks there are.
     fn num_blocks(&self) -> usize;
 
-    /// The state before the first block, of one sequence of tokens.
-    fn embed(&self, tokens: &[u32]) -> Self::State;
+    /// The state before the first block, of one or more sequences.
+    fn embed(&self, tokens: &TokenTree) -> Self::State;
 
     /// Runs one block and shows each linear's input to the observer.
     fn forward_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) -> Self::State;
+
+    /// Runs one block as far as its last linear's input, for its observer alone; models that know where that is save the
+    /// rest.
+    fn observe_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) {
+        self.forward_block(block, state, observer);
+    }
 }

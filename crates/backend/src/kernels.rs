@@ -4,6 +4,8 @@
 //! tracked, composed of Burn's own operations. The results agree to float rounding.
 
 mod attention;
+#[cfg(feature = "calibration")]
+mod column_squares;
 mod exp;
 mod flex;
 mod log_probs;
@@ -11,6 +13,8 @@ mod rotary;
 mod swiglu;
 
 pub use attention::{AttentionMask, Heads, tree_attention};
+#[cfg(feature = "calibration")]
+pub(crate) use column_squares::column_squares;
 pub use log_probs::{TokenScore, token_scores};
 pub use rotary::{Rotary, rotate};
 pub use swiglu::swiglu;

@@ -6,6 +6,8 @@
 #![deny(missing_docs)]
 
 mod blocks;
+#[cfg(feature = "calibration")]
+pub mod calibration;
 mod causal_lm;
 mod device;
 mod host;

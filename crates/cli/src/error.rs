@@ -9,6 +9,8 @@ pub enum CliError {
     Experiment(#[from] ExperimentError),
     #[error("{0}")]
     Request(String),
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
 }
 
 impl CliError {
@@ -16,8 +18,14 @@ impl CliError {
     pub fn is_request(&self) -> bool {
         match self {
             Self::Request(_) => true,
+            Self::Output(_) => false,
             Self::Experiment(error) => error.is_request(),
         }
+    }
+
+    /// Whether whoever read standard output has seen enough: `junkdna list methods | head -1`.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -4,8 +4,8 @@
 mod arguments;
 mod commands;
 mod error;
+mod output;
 mod progress;
-mod table;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     };
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("junkdna: {error}");
             ExitCode::from(if error.is_request() { 2 } else { 1 })

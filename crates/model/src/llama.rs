@@ -125,16 +125,22 @@ impl Blocks for Llama {
         self.model.layers.len()
     }
 
-    fn embed(&self, tokens: &[u32]) -> State {
-        self.start(&TokenTree::sequence(tokens, 0), 0)
+    fn embed(&self, tokens: &TokenTree) -> State {
+        self.start(tokens, 0)
     }
 
     fn forward_block(&self, block: usize, mut state: State, observer: &mut dyn LinearObserver) -> State {
-        let mut tap = |names: &[&str], input: &Tensor<2>| {
-            let paths: Vec<_> = names.iter().map(|name| format!("model.layers.{block}.{name}.weight")).collect();
-            observer.observe(&paths, input);
-        };
+        let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
         (state.hidden, _) = self.model.layers[block].forward(&state, None, self.heads(), &mut tap);
         state
     }
+
+    fn observe_block(&self, block: usize, state: State, observer: &mut dyn LinearObserver) {
+        let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
+        self.model.layers[block].observe(&state, self.heads(), &mut tap);
+    }
+}
+
+fn paths(block: usize, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("model.layers.{block}.{name}.weight")).collect()
 }

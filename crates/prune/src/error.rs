@@ -92,6 +92,26 @@ pub enum PruneError {
         /// What is missing.
         reason: String,
     },
+    /// Calibration without samples.
+    #[error("no calibration samples; at least one sequence of tokens is needed")]
+    NoSamples,
+    /// The inputs of a weight are so dependent that their Hessian cannot be inverted.
+    #[cfg(feature = "calibration")]
+    #[error("{path}: {source}; calibrate on more or longer samples")]
+    Hessian {
+        /// The parameter.
+        path: String,
+        /// The damping that was not enough.
+        source: junkdna_backend::calibration::NotPositiveDefinite,
+    },
+    /// What should round the survivors cannot.
+    #[error("{path}: {reason}")]
+    Rounding {
+        /// The parameter.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A mask of a parameter that the module does not have.
     #[error("{path}: the mask has this weight matrix, the module does not")]
     MissingParameter {

@@ -87,11 +87,8 @@ impl Pruner {
     }
 
     fn n_of_m(&self, matrices: &Matrices, pattern: NofM) -> Result<Mask, PruneError> {
-        let (n, m) = (pattern.n(), pattern.m());
         let weights = matrices.weights();
-        if let Some(w) = weights.iter().find(|w| !w.d_in.is_multiple_of(m)) {
-            return Err(PruneError::IndivisibleInputs { path: w.path.into(), d_in: w.d_in, n, m });
-        }
+        weights.iter().try_for_each(|weight| select::check_groups(weight, pattern))?;
         let bits = each(&weights, |w| select::groups(&*self.score, w, pattern))?;
         Ok(matrices.mask(bits))
     }

@@ -1,10 +1,18 @@
 //! What matters.
 
+#[cfg(feature = "calibration")]
+mod given;
 mod magnitude;
 mod random;
+mod ria;
+mod wanda;
 
+#[cfg(feature = "calibration")]
+pub(crate) use given::Given;
 pub use magnitude::Magnitude;
 pub use random::Random;
+pub use ria::Ria;
+pub use wanda::Wanda;
 
 use crate::PruneError;
 use std::ops::Range;
@@ -53,5 +61,45 @@ impl WeightRef<'_> {
     /// Output and input of a flat index.
     pub fn position(&self, index: usize) -> [usize; 2] {
         [index / self.d_in, index % self.d_in]
+    }
+
+    /// A range of flat indices, row by row: where each run lies in the range, and what it is of the matrix.
+    pub fn rows(&self, range: Range<usize>) -> impl Iterator<Item = (Range<usize>, RowRun)> + use<> {
+        let (d_in, start, end) = (self.d_in, range.start, range.end);
+        let outputs = if range.is_empty() { 0..0 } else { start / d_in..(end - 1) / d_in + 1 };
+        outputs.map(move |output| {
+            let flat = start.max(output * d_in)..end.min((output + 1) * d_in);
+            let inputs = flat.start - output * d_in..flat.end - output * d_in;
+            (flat.start - start..flat.end - start, RowRun { output, inputs, flat })
+        })
+    }
+}
+
+/// A run of weights of one output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRun {
+    /// The output.
+    pub output: usize,
+    /// Its inputs.
+    pub inputs: Range<usize>,
+    /// Their flat indices.
+    pub flat: Range<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_at_rows() {
+        let values = [0.0; 12];
+        let weight = WeightRef { path: "w", d_out: 3, d_in: 4, values: &values };
+        let run = |output, inputs: Range<usize>, flat| RowRun { output, inputs, flat };
+        assert_eq!(
+            weight.rows(2..9).collect::<Vec<_>>(),
+            [(0..2, run(0, 2..4, 2..4)), (2..6, run(1, 0..4, 4..8)), (6..7, run(2, 0..1, 8..9))]
+        );
+        assert_eq!(weight.rows(4..8).collect::<Vec<_>>(), [(0..4, run(1, 0..4, 4..8))]);
+        assert_eq!(weight.rows(5..5).count(), 0);
     }
 }

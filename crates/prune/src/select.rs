@@ -14,7 +14,9 @@ mod pieces;
 mod rows;
 mod scores;
 
-use crate::{PruneError, Score, Ties, WeightRef};
+use crate::{NofM, PruneError, Score, Ties, WeightRef};
+#[cfg(feature = "calibration")]
+use crate::{Scope, Target};
 use rayon::prelude::*;
 
 pub(crate) use groups::groups;
@@ -35,6 +37,39 @@ pub(crate) fn smallest(
     let mut bits: Vec<Vec<Bits>> = weights.iter().map(|w| all_kept(w.values.len(), counts.len())).collect();
     emit::emit(score, weights, &cuts, &mut bits)?;
     Ok(bits)
+}
+
+/// The mask of one matrix; nothing outside of it competes.
+#[cfg(feature = "calibration")]
+pub(crate) fn of_one(
+    score: &dyn Score,
+    weight: &WeightRef<'_>,
+    target: Target,
+    scope: Scope,
+    ties: Ties,
+) -> Result<Bits, PruneError> {
+    let count = |sparsity, of| [ties.count(sparsity, of)];
+    let mut masks = match (target, scope) {
+        (Target::NofM(pattern), _) => {
+            check_groups(weight, pattern)?;
+            return groups(score, weight, pattern);
+        }
+        (Target::Unstructured(sparsity), Scope::Row) => rows(score, weight, &count(sparsity, weight.d_in), ties)?,
+        (Target::Unstructured(sparsity), Scope::Layer | Scope::Global) => {
+            let one = std::slice::from_ref(weight);
+            smallest(score, one, &count(sparsity, weight.values.len()), ties)?.into_iter().flatten().collect()
+        }
+    };
+    Ok(masks.pop().unwrap_or_default())
+}
+
+/// Whether M divides the inputs.
+pub(crate) fn check_groups(weight: &WeightRef<'_>, pattern: NofM) -> Result<(), PruneError> {
+    let (n, m, d_in) = (pattern.n(), pattern.m(), weight.d_in);
+    match d_in.is_multiple_of(m) {
+        true => Ok(()),
+        false => Err(PruneError::IndivisibleInputs { path: weight.path.into(), d_in, n, m }),
+    }
 }
 
 /// `masks` masks of `weights` weights each, with everything kept.

@@ -18,7 +18,15 @@ pub struct Heads {
 /// Which keys each token of a pass sees. Keys are the past tokens, then those of the tree.
 #[derive(Debug, Clone)]
 pub struct AttentionMask {
-    /// For each token, ascending ranges of keys.
+    parts: Vec<Part>,
+}
+
+/// Tokens that see no keys but these: without a past every sequence of the forest is for itself.
+#[derive(Debug, Clone)]
+struct Part {
+    tokens: Range<usize>,
+    keys: Range<usize>,
+    /// For each token, ascending ranges of the part's keys.
     visible: Vec<Vec<Range<usize>>>,
     /// True where hidden, `[1, tokens, keys]`, for devices without the fused kernel.
     hidden: Option<Tensor<3, Bool>>,
@@ -27,10 +35,33 @@ pub struct AttentionMask {
 impl AttentionMask {
     /// The mask of a tree after `past` kept tokens.
     pub fn new(tree: &TokenTree, past: usize, device: &Device) -> Self {
-        let visible = visible(tree, past);
-        let hidden = (!has_fused_kernel(device)).then(|| hidden(&visible, past + tree.len(), device));
-        Self { visible, hidden }
+        let mut visible = visible(tree, past).into_iter();
+        let part = |(tokens, keys): (Range<usize>, Range<usize>)| {
+            let shift = |range: Range<usize>| range.start - keys.start..range.end - keys.start;
+            let rows = visible.by_ref().take(tokens.len());
+            let visible: Vec<Vec<_>> = rows.map(|row| row.into_iter().map(shift).collect()).collect();
+            let hidden = (!has_fused_kernel(device)).then(|| hidden(&visible, keys.len(), device));
+            Part { tokens, keys, visible, hidden }
+        };
+        Self { parts: independent(tree, past).into_iter().map(part).collect() }
     }
+}
+
+/// Tokens and keys of each part.
+fn independent(tree: &TokenTree, past: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut starts = Vec::new();
+    let mut apart = past == 0;
+    for segment in tree.segments() {
+        match segment.parent {
+            None => starts.push(segment.tokens.start),
+            Some(parent) => apart &= starts.last() <= Some(&tree.segments()[parent].tokens.start),
+        }
+    }
+    if !apart {
+        return vec![(0..tree.len(), 0..past + tree.len())];
+    }
+    let ends = starts.iter().skip(1).copied().chain([tree.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| (start..end, start..end)).collect()
 }
 
 fn has_fused_kernel(device: &Device) -> bool {
@@ -68,6 +99,19 @@ fn hidden(visible: &[Vec<Range<usize>>], keys: usize, device: &Device) -> Tensor
 /// softmax(q kᵀ / √dim) v for every head of every token, over the keys its mask shows: queries
 /// `[tokens, query_heads * dim]`, keys and values `[past + tokens, key_value_heads * dim]` → `[tokens, query_heads * dim]`.
 pub fn tree_attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, mask: &AttentionMask, heads: Heads) -> Tensor<2> {
+    let rows = |tensor: &Tensor<2>, rows: &Range<usize>| tensor.clone().narrow(0, rows.start, rows.len());
+    match mask.parts.as_slice() {
+        [all] => attention(q, k, v, all, heads),
+        parts => {
+            let attend = |part: &Part| {
+                attention(rows(&q, &part.tokens), rows(&k, &part.keys), rows(&v, &part.keys), part, heads)
+            };
+            Tensor::cat(parts.iter().map(attend).collect(), 0)
+        }
+    }
+}
+
+fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, part: &Part, heads: Heads) -> Tensor<2> {
     let ([tokens, width], [keys, _]) = (q.dims(), k.dims());
     let Heads { key_value: groups, dim, .. } = heads;
     let per_group = heads.query / groups;
@@ -77,18 +121,18 @@ pub fn tree_attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, mask: &Attention
         q.reshape([tokens, groups, per_group, dim]).permute([1, 2, 0, 3]).reshape([groups, per_group * tokens, dim]);
     let k = k.reshape([keys, groups, dim]).permute([1, 2, 0]);
     let v = v.reshape([keys, groups, dim]).permute([1, 0, 2]);
-    let weights = masked_softmax(q.matmul(k), mask);
+    let weights = masked_softmax(q.matmul(k), part);
     let out = weights.matmul(v).reshape([groups, per_group, tokens, dim]);
     out.permute([2, 0, 1, 3]).reshape([tokens, width])
 }
 
 /// Softmax over the last dimension of scores `[groups, heads per group * tokens, keys]`, zero where hidden.
-fn masked_softmax(scores: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
+fn masked_softmax(scores: Tensor<3>, part: &Part) -> Tensor<3> {
     #[cfg(feature = "flex")]
     if super::flex::holds(&scores) {
-        return super::flex::give(on_flex(super::flex::take(scores), &mask.visible));
+        return super::flex::give(on_flex(super::flex::take(scores), &part.visible));
     }
-    let hidden = mask.hidden.clone().unwrap_or_else(|| hidden(&mask.visible, scores.dims()[2], &scores.device()));
+    let hidden = part.hidden.clone().unwrap_or_else(|| hidden(&part.visible, scores.dims()[2], &scores.device()));
     composed(scores, hidden)
 }
 
@@ -192,11 +236,29 @@ mod tests {
     #[test]
     fn the_fused_softmax_agrees_with_burns_operations() {
         let (device, tree) = (Device::flex(), tree());
-        let mask = AttentionMask::new(&tree, 7, &device);
+        let part = &AttentionMask::new(&tree, 7, &device).parts[0];
         let keys = 7 + tree.len();
         let scores = Tensor::<3>::random([2, 3 * tree.len(), keys], Distribution::Normal(0.0, 4.0), &device);
-        let expected = composed(scores.clone(), hidden(&mask.visible, keys, &device)).into_data();
-        masked_softmax(scores, &mask).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+        let expected = composed(scores.clone(), hidden(&part.visible, keys, &device)).into_data();
+        masked_softmax(scores, part).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+    }
+
+    #[test]
+    fn sequences_without_a_past_attend_as_if_they_were_alone() {
+        let device = Device::flex();
+        let heads = Heads { query: 4, key_value: 2, dim: 4 };
+        let mut tree = TokenTree::sequence(&[1; 9], 0);
+        tree.push_child(&[2; 4], 0);
+        tree.push_root(&[3; 6], 0);
+        let mask = AttentionMask::new(&tree, 0, &device);
+        assert_eq!(mask.parts.iter().map(|part| part.tokens.clone()).collect::<Vec<_>>(), [0..13, 13..19]);
+        let random = |width: usize| Tensor::<2>::random([19, width], Distribution::Default, &device);
+        let (q, k, v) = (random(16), random(8), random(8));
+        let visible = visible(&tree, 0);
+        let whole = Part { tokens: 0..19, keys: 0..19, visible, hidden: None };
+        let expected = attention(q.clone(), k.clone(), v.clone(), &whole, heads).into_data();
+        let got = tree_attention(q, k, v, &mask, heads).into_data();
+        got.assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
     }
 
     #[test]

@@ -2,6 +2,7 @@ use super::score::requests;
 use super::{causal, load};
 use crate::arguments::{Bench, Benched, ModelSource};
 use crate::error::CliError;
+use crate::output;
 use burn::module::ParamGroup;
 use junkdna_backend::{CausalLm, KeyValues, Selection, TokenTree};
 use junkdna_eval::{Document, Engine};
@@ -16,12 +17,12 @@ pub fn run(arguments: Bench) -> Result<(), CliError> {
         Benched::Score { source, requests, json } => (score(&source, &requests)?, json),
         Benched::Prune { source, sparsity, repeat, json } => (prune(&source, sparsity, repeat)?, json),
     };
-    if json {
-        println!("{result}");
-    } else if let Value::Object(fields) = &result {
-        fields.iter().for_each(|(key, value)| println!("{key}: {value}"));
+    match &result {
+        Value::Object(fields) if !json => {
+            fields.iter().try_for_each(|(key, value)| output::line(format!("{key}: {value}")))
+        }
+        _ => output::line(result.to_string()),
     }
-    Ok(())
 }
 
 /// Smallest and median seconds of `repeat` runs after one that is not counted.

@@ -2,8 +2,8 @@ use super::score::requests;
 use super::{causal, load};
 use crate::arguments::Eval;
 use crate::error::CliError;
+use crate::output;
 use crate::progress::Progress;
-use crate::table;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
 use junkdna_eval::{Document, Engine, Estimate, Outcome, Task, accuracy, normalized_accuracy};
 use junkdna_experiment::write_whole;
@@ -58,7 +58,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         });
         samples.extend(own);
     }
-    print(&lines);
+    print(&lines)?;
     if let Some(file) = &arguments.json {
         let json = serde_json::json!({ "model": loaded.source, "precision": loaded.precision, "results": lines });
         write_whole(file, format!("{json:#}\n").as_bytes())?;
@@ -103,7 +103,7 @@ fn builtin() -> Result<Vec<Loaded>, CliError> {
     Ok(tasks.collect())
 }
 
-fn print(lines: &[Line]) {
+fn print(lines: &[Line]) -> Result<(), CliError> {
     let rows: Vec<Vec<String>> = lines
         .iter()
         .flat_map(|line| {
@@ -118,7 +118,7 @@ fn print(lines: &[Line]) {
             })
         })
         .collect();
-    table::print(&["task", "n-shot", "metric", "value", "stderr"], &rows);
+    output::table(&["task", "n-shot", "metric", "value", "stderr"], &rows)
 }
 
 fn write_samples(file: &Path, samples: &[Outcome]) -> Result<(), CliError> {

@@ -1,7 +1,7 @@
 use super::load;
 use crate::arguments::Inspect;
 use crate::error::CliError;
-use crate::table;
+use crate::output;
 use burn::module::{Module, ParamGroup};
 use junkdna_backend::{HostMatrix, Selection, weights};
 use junkdna_model::Model;
@@ -42,12 +42,7 @@ pub fn run(arguments: &Inspect) -> Result<(), CliError> {
         Model::Llama(model) => inspect(model, &loaded.source, &loaded.precision),
         Model::Bert(model) => inspect(model, &loaded.source, &loaded.precision),
     };
-    if arguments.json {
-        table::print_json(&inspection);
-    } else {
-        print(&inspection);
-    }
-    Ok(())
+    if arguments.json { output::json(&inspection) } else { print(&inspection) }
 }
 
 fn inspect<M: Module>(model: &M, source: &str, precision: &str) -> Inspection {
@@ -93,8 +88,9 @@ impl Matrix {
     }
 }
 
-fn print(inspection: &Inspection) {
-    println!("{}: {}, {} parameters", inspection.model, inspection.precision, inspection.parameters);
+fn print(inspection: &Inspection) -> Result<(), CliError> {
+    let Inspection { model, precision, parameters, .. } = inspection;
+    output::line(format!("{model}: {precision}, {parameters} parameters"))?;
     let rows: Vec<Vec<String>> = inspection
         .matrices
         .iter()
@@ -109,11 +105,13 @@ fn print(inspection: &Inspection) {
             ]
         })
         .collect();
-    table::print(&["parameter", "out x in", "zero %", "mean |w|", "max |w|"], &rows);
+    output::table(&["parameter", "out x in", "zero %", "mean |w|", "max |w|"], &rows)?;
     let weights: usize = inspection.magnitudes.iter().map(|bin| bin.weights).sum();
-    println!("magnitudes:");
+    output::line("magnitudes:")?;
     for bin in &inspection.magnitudes {
         let share = bin.weights as f64 / weights.max(1) as f64;
-        println!("  below {:<8} {:>6.2} %  {}", bin.below, 100.0 * share, "#".repeat((share * 60.0).round() as usize));
+        let bar = "#".repeat((share * 60.0).round() as usize);
+        output::line(format!("  below {:<8} {:>6.2} %  {bar}", bin.below, 100.0 * share))?;
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 use crate::arguments::{List, Listed};
 use crate::error::CliError;
-use crate::table;
+use crate::output;
 use junkdna_backend::DeviceName;
 use junkdna_difficulty::suite::{Family, SuiteConfig};
 use junkdna_experiment::{PruneScore, Quantizer};
@@ -18,11 +18,10 @@ pub fn run(arguments: &List) -> Result<(), CliError> {
             .iter()
             .map(|row| header.iter().zip(row).map(|(key, value)| (key.to_string(), json!(value))).collect())
             .collect::<Vec<serde_json::Map<_, _>>>();
-        table::print_json(&objects);
+        output::json(&objects)
     } else {
-        table::print(header, &rows);
+        output::table(header, &rows)
     }
-    Ok(())
 }
 
 fn methods() -> Vec<Vec<String>> {

@@ -1,8 +1,8 @@
 use super::{compress, load, selection};
 use crate::arguments::Prune;
 use crate::error::CliError;
+use crate::output;
 use crate::progress::Progress;
-use crate::table;
 use junkdna_experiment::{Compressed, Compression, PruneScore};
 use serde_json::json;
 
@@ -30,11 +30,10 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     progress.finish();
     let layers = mask.summary();
     if arguments.json {
-        table::print_json(&json!({
+        return output::json(&json!({
             "method": arguments.method, "compression": compression, "precision": loaded.precision,
             "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "layers": layers,
         }));
-        return Ok(());
     }
     let rows: Vec<Vec<String>> = layers
         .iter()
@@ -43,12 +42,11 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
             vec![layer.path.clone(), layer.weights.to_string(), layer.removed.to_string(), format!("{share:.2}")]
         })
         .collect();
-    table::print(&["parameter", "weights", "removed", "%"], &rows);
-    println!(
+    output::table(&["parameter", "weights", "removed", "%"], &rows)?;
+    output::line(format!(
         "in all {} of {} weights ({:.4} %)",
         mask.removed(),
         mask.removed() + mask.kept(),
         100.0 * mask.sparsity()
-    );
-    Ok(())
+    ))
 }

@@ -1,8 +1,8 @@
 use super::{compress, load, selection};
 use crate::arguments::Quantize;
 use crate::error::CliError;
+use crate::output;
 use crate::progress::Progress;
-use crate::table;
 use junkdna_experiment::{Compressed, Compression, Quantizer};
 use junkdna_quant::{Granularity, Scheme};
 use serde_json::json;
@@ -26,11 +26,10 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     }
     progress.finish();
     if arguments.json {
-        table::print_json(&json!({
+        return output::json(&json!({
             "method": arguments.method, "compression": compression, "precision": loaded.precision,
             "effective_bits": effective_bits, "layers": summary.layers,
         }));
-        return Ok(());
     }
     let rows: Vec<Vec<String>> = summary
         .layers
@@ -45,7 +44,6 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
             ]
         })
         .collect();
-    table::print(&["parameter", "weights", "bits", "error %", "bytes"], &rows);
-    println!("in all {} weights at {effective_bits:.3} bits", summary.weights());
-    Ok(())
+    output::table(&["parameter", "weights", "bits", "error %", "bytes"], &rows)?;
+    output::line(format!("in all {} weights at {effective_bits:.3} bits", summary.weights()))
 }

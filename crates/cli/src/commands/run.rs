@@ -1,7 +1,7 @@
 use crate::arguments::Run;
 use crate::error::CliError;
 use crate::progress::Progress;
-use crate::{commands::report::print_verdicts, table};
+use crate::{commands::report::print_verdicts, output};
 use junkdna_experiment::{Event, Options, Plan, run as run_plan};
 use junkdna_model::Cache;
 
@@ -21,10 +21,5 @@ pub fn run(arguments: Run) -> Result<(), CliError> {
     });
     progress.finish();
     let finished = finished?;
-    if arguments.json {
-        table::print_json(&finished.report);
-    } else {
-        print_verdicts(&finished.report, &finished.page);
-    }
-    Ok(())
+    if arguments.json { output::json(&finished.report) } else { print_verdicts(&finished.report, &finished.page) }
 }

@@ -1,8 +1,8 @@
 use super::{causal, load};
 use crate::arguments::Score;
 use crate::error::CliError;
+use crate::output;
 use crate::progress::Progress;
-use crate::table;
 use junkdna_backend::CausalLm;
 use junkdna_eval::{Document, Encoded, Engine, EvalError, LogLikelihood, encode};
 use junkdna_experiment::write_whole;
@@ -35,11 +35,10 @@ pub fn run(arguments: &Score) -> Result<(), CliError> {
     progress.finish();
     write_whole(&arguments.out, &lines(&documents, &scores)?)?;
     if arguments.json {
-        table::print_json(&json!({ "documents": documents.len(), "requests": requests.len(), "seconds": seconds }));
+        output::json(&json!({ "documents": documents.len(), "requests": requests.len(), "seconds": seconds }))
     } else {
-        println!("{} requests of {} documents in {seconds:.1} s", requests.len(), documents.len());
+        output::line(format!("{} requests of {} documents in {seconds:.1} s", requests.len(), documents.len()))
     }
-    Ok(())
 }
 
 /// One request a continuation.

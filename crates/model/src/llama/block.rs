@@ -49,12 +49,29 @@ impl Block {
         heads: Heads,
         tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
+        let (x, inner, keys_values) = self.up_to_down_proj(state, past, heads, tap);
+        (x + self.mlp.down_proj.forward(inner), keys_values)
+    }
+
+    /// Shows every linear's input and leaves out what nobody would see.
+    pub(super) fn observe(&self, state: &State, heads: Heads, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) {
+        self.up_to_down_proj(state, None, heads, tap);
+    }
+
+    /// The hidden states after the attention, what the last linear reads, and the keys and values.
+    fn up_to_down_proj(
+        &self,
+        state: &State,
+        past: Option<&[Tensor<2>; 2]>,
+        heads: Heads,
+        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
+    ) -> (Tensor<2>, Tensor<2>, [Tensor<2>; 2]) {
         let x = state.hidden.clone();
         let (attended, keys_values) =
             self.self_attn.forward(self.input_layernorm.forward(x.clone()), state, past, heads, tap);
         let x = x + attended;
-        let fed = self.mlp.forward(self.post_attention_layernorm.forward(x.clone()), tap);
-        (x + fed, keys_values)
+        let inner = self.mlp.inner(self.post_attention_layernorm.forward(x.clone()), tap);
+        (x, inner, keys_values)
     }
 }
 
@@ -65,10 +82,11 @@ impl Mlp {
         Self { gate_proj: linear(hidden, inner), up_proj: linear(hidden, inner), down_proj: linear(inner, hidden) }
     }
 
-    fn forward(&self, x: Tensor<2>, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) -> Tensor<2> {
+    /// What `down_proj` reads.
+    fn inner(&self, x: Tensor<2>, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) -> Tensor<2> {
         tap(&["mlp.gate_proj", "mlp.up_proj"], &x);
         let inner = swiglu(self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
         tap(&["mlp.down_proj"], &inner);
-        self.down_proj.forward(inner)
+        inner
     }
 }

@@ -102,7 +102,7 @@ impl LayerMask {
     }
 
     /// The values with zeros where weights go; those that stay keep their bits. In parallel.
-    pub(super) fn zeroed(&self, values: &[f32]) -> Vec<f32> {
+    pub(crate) fn zeroed(&self, values: &[f32]) -> Vec<f32> {
         let mut zeroed = vec![0.0; values.len()];
         let steps = zeroed.par_chunks_mut(STEP).zip(values.par_chunks(STEP)).zip(self.bits.par_chunks(STEP / 64));
         steps.for_each(|((zeroed, values), words)| {
