@@ -73,7 +73,7 @@ pub struct Report {
 pub struct Prune {
     #[command(flatten)]
     pub source: ModelSource,
-    /// magnitude or random
+    /// magnitude, random, wanda, ria or sparsegpt
     #[arg(long)]
     pub method: String,
     /// The share of weights to remove, in [0, 1)
@@ -82,12 +82,14 @@ pub struct Prune {
     /// N:M, the N smallest of every M consecutive inputs are removed
     #[arg(long, value_name = "N:M")]
     pub pattern: Option<NofM>,
-    /// What competes: global, layer or row
-    #[arg(long, default_value_t)]
-    pub scope: Scope,
+    /// What competes: global, layer or row [default: as the method's paper has it]
+    #[arg(long)]
+    pub scope: Option<Scope>,
+    #[command(flatten)]
+    pub calibration: CalibrationArguments,
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// Of random pruning
+    /// Of random pruning, and of the choice of calibration samples
     #[arg(long, default_value_t = 41)]
     pub seed: u64,
     /// Folder for the pruned model
@@ -115,6 +117,19 @@ pub struct SelectionArguments {
     /// Embedding tables too
     #[arg(long)]
     pub embeddings: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CalibrationArguments {
+    /// Text to calibrate on: a text file, JSON lines with `text` or `input_ids`, or a task file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
+    /// Calibration samples
+    #[arg(long, default_value_t = 128)]
+    pub samples: usize,
+    /// Tokens of a calibration sample
+    #[arg(long, default_value_t = 256)]
+    pub length: usize,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ pub mod score;
 use crate::arguments::{ModelSource, SelectionArguments};
 use crate::error::CliError;
 use burn::module::{ParamGroup, ParamGroupError};
-use junkdna_backend::Selection;
+use junkdna_backend::{Selection, TokenTree};
 use junkdna_experiment::{Compressed, Compression, ExperimentError};
 use junkdna_model::{Cache, Llama, Loaded, Model, Source};
 
@@ -38,14 +38,16 @@ fn compress(
     mut loaded: Loaded,
     compression: &Compression,
     selection: &Selection,
+    samples: &[TokenTree],
+    mut progress: impl FnMut(f64),
 ) -> Result<(Loaded, Compressed), CliError> {
     let (model, compressed) = match loaded.model {
         Model::Llama(model) => {
-            let (model, compressed) = compression.apply(model, selection)?;
+            let (model, compressed) = compression.apply(model, selection, samples, &mut progress)?;
             (Model::Llama(model), compressed)
         }
         Model::Bert(model) => {
-            let (model, compressed) = compression.apply(model, selection)?;
+            let (model, compressed) = compression.apply(model, selection, samples, &mut progress)?;
             (Model::Bert(model), compressed)
         }
     };

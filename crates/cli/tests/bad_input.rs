@@ -259,3 +259,28 @@ fn arguments_that_are_wrong() {
         fails(&arguments, 2, &["cuda:0", "--features cuda"]);
     }
 }
+
+#[test]
+fn calibration_that_is_missing_or_too_short() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let (out, text) = (folder.path().join("out"), folder.path().join("text.txt"));
+    let [model, out_text, file] = [&model, &out, &text].map(|path| path.to_str().unwrap());
+    let prune = |more: &[&str], parts: &[&str]| {
+        let arguments = ["prune", "--model", model, "--method", "wanda", "--sparsity", "0.5", "--out", out_text];
+        fails(&[&arguments, more].concat(), 2, parts);
+        assert!(!out.exists());
+    };
+    prune(&[], &["wanda", "--calibration"]);
+    prune(&["--calibration", file], &["text.txt", "No such file"]);
+    write(&text, b"w1 w2 w3");
+    prune(&["--calibration", file], &["text.txt", "shorter than one sample of 256 tokens"]);
+    prune(&["--calibration", file, "--length", "1"], &["text.txt", "at least"]);
+    prune(&["--calibration", file, "--scope", "global"], &["global", "layer or row"]);
+    let lines = folder.path().join("samples.jsonl");
+    let file = lines.to_str().unwrap();
+    write(&lines, b"{\"input_ids\": [1, 2]}\n{\"words\": 3}\n");
+    prune(&["--calibration", file], &["samples.jsonl", "line 2", "`text` or `input_ids`"]);
+    write(&lines, b"{\"input_ids\": [1, 99]}\n");
+    prune(&["--calibration", file], &["samples.jsonl", "token 99", "64"]);
+}

@@ -1,6 +1,7 @@
 //! The smallest piece of an experiment: one compressed model on one task variant.
 
 use crate::{Compression, ExperimentError, write_whole};
+use junkdna_backend::TokenTree;
 use junkdna_difficulty::suite::Variant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,9 @@ pub struct CellSpec {
     pub device: String,
     /// The compression.
     pub compression: Compression,
+    /// SHA-256 of the calibration samples, where the compression needs some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
     /// The name of the task variant.
     pub variant: String,
     /// SHA-256 of the variant's questions.
@@ -57,12 +61,19 @@ pub struct Answer {
 }
 
 impl CellSpec {
-    pub(crate) fn new(model: &str, device: &str, compression: &Compression, variant: &Variant) -> Self {
+    pub(crate) fn new(
+        model: &str,
+        device: &str,
+        compression: &Compression,
+        samples: &[TokenTree],
+        variant: &Variant,
+    ) -> Self {
         let questions = serde_json::to_vec(&variant.items).unwrap_or_default();
         Self {
             model: model.to_owned(),
             device: device.to_owned(),
             compression: compression.clone(),
+            calibration: compression.needs_calibration().then(|| digest(samples)),
             variant: variant.name.clone(),
             questions: hex(&Sha256::digest(questions)),
             method_version: compression.version(),
@@ -110,6 +121,15 @@ impl Cell {
         let text = serde_json::to_vec(self).map_err(|error| ExperimentError::Render(error.to_string()))?;
         write_whole(&self.spec.file(folder), &text)
     }
+}
+
+fn digest(samples: &[TokenTree]) -> String {
+    let mut hash = Sha256::new();
+    for sample in samples {
+        hash.update((sample.len() as u64).to_le_bytes());
+        sample.tokens().iter().for_each(|token| hash.update(token.to_le_bytes()));
+    }
+    hex(&hash.finalize())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,9 +2,11 @@
 
 use crate::ExperimentError;
 use burn::module::{Module, ParamGroup};
-use junkdna_backend::{Seed, Selection};
+use junkdna_backend::{Blocks, Seed, Selection, TokenTree};
 use junkdna_difficulty::Series;
-use junkdna_prune::{Magnitude, Mask, Pruner, Random, Scope, Score, Target, Ties};
+use junkdna_prune::{
+    ByNorms, Calibrated, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Target, Ties, Wanda,
+};
 use junkdna_quant::{RoundToNearest, Scheme, Summary};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,8 @@ pub enum Compression {
     /// Weights removed.
     Prune {
         /// What matters.
-        score: PruneScore,
+        #[serde(flatten)]
+        method: PruneMethod,
         /// How much goes: a sparsity or an N:M pattern, as text.
         target: String,
         /// What competes.
@@ -38,10 +41,10 @@ pub enum Compression {
     },
 }
 
-/// The score of a pruning method.
+/// A pruning method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case")]
-pub enum PruneScore {
+pub enum PruneMethod {
     /// |w|.
     Magnitude,
     /// A draw for each weight.
@@ -49,6 +52,13 @@ pub enum PruneScore {
         /// Of the draws.
         seed: u64,
     },
+    /// |w| times the norm of its input, on calibration samples.
+    Wanda,
+    /// Relative importance and activations, on calibration samples.
+    Ria,
+    /// Pruned one column after another, and made up for, on calibration samples.
+    #[serde(rename = "sparsegpt")]
+    SparseGpt,
 }
 
 /// A method of quantization.
@@ -70,11 +80,14 @@ pub enum Compressed {
     Quantized(Summary),
 }
 
-impl PruneScore {
+impl PruneMethod {
     /// The methods by name, with what each does.
-    pub const METHODS: [(&'static str, &'static str); 2] = [
+    pub const METHODS: [(&'static str, &'static str); 5] = [
         ("magnitude", "the smallest |w| go (Han et al. 2015)"),
         ("random", "weights go at random, by seed: the control"),
+        ("wanda", "the smallest |w| * input norm of each output go (Sun et al. 2023); needs calibration"),
+        ("ria", "relative importance and activations (Zhang et al. 2024); needs calibration"),
+        ("sparsegpt", "column after column, the rest makes up for it (Frantar and Alistarh 2023); needs calibration"),
     ];
 
     /// The method of a name.
@@ -85,21 +98,51 @@ impl PruneScore {
         match name {
             "magnitude" => Ok(Self::Magnitude),
             "random" => Ok(Self::Random { seed }),
+            "wanda" => Ok(Self::Wanda),
+            "ria" => Ok(Self::Ria),
+            "sparsegpt" => Ok(Self::SparseGpt),
             _ => Err(format!("unknown method `{name}`: use {}", names(&Self::METHODS))),
         }
+    }
+
+    /// Whether it goes by what the weights multiply.
+    pub fn needs_calibration(self) -> bool {
+        matches!(self, Self::Wanda | Self::Ria | Self::SparseGpt)
+    }
+
+    /// What competes, if nobody says otherwise: what the papers let compete.
+    pub fn default_scope(self) -> Scope {
+        match self {
+            Self::Magnitude | Self::Random { .. } => Scope::Global,
+            Self::Wanda | Self::Ria => Scope::Row,
+            Self::SparseGpt => Scope::Layer,
+        }
+    }
+
+    /// Whether weights of this scope can compete.
+    ///
+    /// # Errors
+    /// A sentence that says which scopes can.
+    pub fn check_scope(self, scope: Scope) -> Result<(), String> {
+        let allowed: &[Scope] = match self {
+            Self::Magnitude | Self::Random { .. } => &[Scope::Global, Scope::Layer, Scope::Row],
+            Self::Wanda | Self::Ria => &[Scope::Layer, Scope::Row],
+            Self::SparseGpt => &[Scope::Layer],
+        };
+        if allowed.contains(&scope) {
+            return Ok(());
+        }
+        let allowed: Vec<String> = allowed.iter().map(Scope::to_string).collect();
+        Err(format!("{} prunes layer by layer; its scope cannot be {scope}: use {}", self.name(), allowed.join(" or ")))
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Magnitude => "magnitude",
             Self::Random { .. } => "random",
-        }
-    }
-
-    fn score(self) -> Box<dyn Score> {
-        match self {
-            Self::Magnitude => Box::new(Magnitude),
-            Self::Random { seed } => Box::new(Random { seed: Seed(seed) }),
+            Self::Wanda => "wanda",
+            Self::Ria => "ria",
+            Self::SparseGpt => "sparsegpt",
         }
     }
 }
@@ -134,10 +177,10 @@ impl Compression {
     pub fn name(&self) -> String {
         match self {
             Self::Dense => "dense".into(),
-            Self::Prune { score: PruneScore::Random { seed }, target, scope } => {
+            Self::Prune { method: PruneMethod::Random { seed }, target, scope } => {
                 format!("random {target} {scope} seed {seed}")
             }
-            Self::Prune { score, target, scope } => format!("{} {target} {scope}", score.name()),
+            Self::Prune { method, target, scope } => format!("{} {target} {scope}", method.name()),
             Self::Quantize { quantizer: Quantizer::Rtn, scheme } => format!("rtn {scheme}"),
         }
     }
@@ -146,10 +189,11 @@ impl Compression {
     pub fn series(&self) -> Option<Series> {
         match self {
             Self::Dense => None,
-            Self::Prune { target, score, .. } => Some(match score {
-                _ if target.contains(':') => Series::Other(format!("{} N:M", score.name())),
-                PruneScore::Magnitude => Series::Magnitude,
-                PruneScore::Random { .. } => Series::Random,
+            Self::Prune { target, method, .. } => Some(match method {
+                _ if target.contains(':') => Series::Other(format!("{} N:M", method.name())),
+                PruneMethod::Magnitude => Series::Magnitude,
+                PruneMethod::Random { .. } => Series::Random,
+                _ => Series::Other(method.name().to_owned()),
             }),
             Self::Quantize { .. } => Some(Series::Quantization),
         }
@@ -169,22 +213,29 @@ impl Compression {
         METHOD_VERSION
     }
 
-    /// The module compressed, and what was done.
+    /// Whether it goes by what the weights multiply.
+    pub fn needs_calibration(&self) -> bool {
+        matches!(self, Self::Prune { method, .. } if method.needs_calibration())
+    }
+
+    /// The module compressed, and what was done. `samples` are for methods that need calibration; `progress` hears the
+    /// share that is done, 0 to 1.
     ///
     /// # Errors
-    /// A target that is no sparsity or pattern, weights that are not finite, inputs that a group does not divide.
-    pub fn apply<M: Module>(&self, module: M, selection: &Selection) -> Result<(M, Compressed), ExperimentError> {
+    /// A target that is no sparsity or pattern, weights that are not finite, inputs that a group does not divide, missing
+    /// samples.
+    pub fn apply<M: Module + Blocks>(
+        &self,
+        module: M,
+        selection: &Selection,
+        samples: &[TokenTree],
+        progress: impl FnMut(f64),
+    ) -> Result<(M, Compressed), ExperimentError> {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
-            Self::Prune { score, target, scope } => {
-                let target: Target = target.parse()?;
-                // As published: whatever is at most the threshold goes, or numbers on quantized checkpoints, where
-                // magnitudes repeat, would not be those of other implementations.
-                let pruner = Pruner::new(score.score())
-                    .with_scope(*scope)
-                    .with_ties(Ties::All)
-                    .with_selection(selection.clone());
-                let (module, mask) = pruner.prune(module, target)?;
+            Self::Prune { method, target, scope } => {
+                let work = Pruning { selection, samples, target: target.parse()?, scope: *scope };
+                let (module, mask) = work.by(*method, module, progress)?;
                 Ok((module, Compressed::Pruned(mask)))
             }
             Self::Quantize { quantizer: Quantizer::Rtn, scheme } => {
@@ -192,6 +243,51 @@ impl Compression {
                 Ok((module, Compressed::Quantized(summary)))
             }
         }
+    }
+}
+
+/// What all pruning methods are told.
+struct Pruning<'a> {
+    selection: &'a Selection,
+    samples: &'a [TokenTree],
+    target: Target,
+    scope: Scope,
+}
+
+impl Pruning<'_> {
+    fn by<M: Module + Blocks>(
+        &self,
+        method: PruneMethod,
+        module: M,
+        progress: impl FnMut(f64),
+    ) -> Result<(M, Mask), PruneError> {
+        match method {
+            PruneMethod::Magnitude => self.scored(Magnitude, module),
+            PruneMethod::Random { seed } => self.scored(Random { seed: Seed(seed) }, module),
+            PruneMethod::Wanda => {
+                self.calibrated(&ByNorms::<Wanda>::default().with_scope(self.scope), module, progress)
+            }
+            PruneMethod::Ria => self.calibrated(&ByNorms::<Ria>::default().with_scope(self.scope), module, progress),
+            PruneMethod::SparseGpt => self.calibrated(&SparseGpt::default(), module, progress),
+        }
+    }
+
+    /// As published: whatever is at most the threshold goes, or numbers on quantized checkpoints, where magnitudes repeat,
+    /// would not be those of other implementations.
+    fn scored<M: Module>(&self, score: impl Score + 'static, module: M) -> Result<(M, Mask), PruneError> {
+        let pruner = Pruner::new(score).with_scope(self.scope).with_ties(Ties::All);
+        pruner.with_selection(self.selection.clone()).prune(module, self.target)
+    }
+
+    fn calibrated<M: Module + Blocks>(
+        &self,
+        method: &impl Calibrated,
+        module: M,
+        mut progress: impl FnMut(f64),
+    ) -> Result<(M, Mask), PruneError> {
+        let blocks = module.num_blocks().max(1) as f64;
+        let done = |blocks_done: usize| progress(blocks_done as f64 / blocks);
+        method.prune_blocks(module, self.samples, self.selection, |_| self.target, done)
     }
 }
 

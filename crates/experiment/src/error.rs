@@ -26,6 +26,14 @@ pub enum ExperimentError {
         /// The key and what would be right.
         problem: String,
     },
+    /// Calibration text that cannot be used, or is missing.
+    #[error("{}: calibration: {problem}", path.display())]
+    Calibration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// A folder of results that cannot be used.
     #[error("{}: {problem}", path.display())]
     Results {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod calibration;
 mod cell;
 mod compression;
 mod error;
@@ -11,8 +12,9 @@ pub mod report;
 mod run;
 mod tasks;
 
+pub use calibration::Calibration;
 pub use cell::{Answer, Cell, CellSpec};
-pub use compression::{Compressed, Compression, PruneScore, Quantizer};
+pub use compression::{Compressed, Compression, PruneMethod, Quantizer};
 pub use error::ExperimentError;
 pub use files::write_whole;
 pub use plan::{Grid, Plan};

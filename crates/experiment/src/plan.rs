@@ -1,6 +1,6 @@
 //! What an experiment is to do.
 
-use crate::{Compression, ExperimentError, PruneScore, Quantizer};
+use crate::{Calibration, Compression, ExperimentError, PruneMethod, Quantizer};
 use junkdna_difficulty::suite::SuiteConfig;
 use junkdna_prune::{Scope, Target};
 use junkdna_quant::{Granularity, Scheme};
@@ -18,6 +18,9 @@ pub struct Plan {
     /// The built-in tasks.
     #[serde(default)]
     pub suite: SuiteConfig,
+    /// Text for the methods that need calibration.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
     /// The compressed versions to compare with the dense model.
     pub compression: Vec<Grid>,
 }
@@ -38,6 +41,13 @@ pub enum Grid {
         #[serde(default)]
         scope: Scope,
     },
+    /// Pruning by weights and the norms of their inputs.
+    Wanda(Calibrated),
+    /// Pruning by relative importance and activations.
+    Ria(Calibrated),
+    /// Pruning column after column, the others making up for it.
+    #[serde(rename = "sparsegpt")]
+    SparseGpt(Calibrated),
     /// Pruning at random.
     Random {
         /// Sparsities in [0, 1).
@@ -60,6 +70,18 @@ pub enum Grid {
         #[serde(default)]
         symmetric: bool,
     },
+}
+
+/// What a method on calibration samples is asked for; what competes is as its paper has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrated {
+    /// Sparsities in [0, 1).
+    #[serde(default)]
+    pub sparsity: Vec<f64>,
+    /// N:M patterns, such as "2:4".
+    #[serde(default)]
+    pub pattern: Vec<String>,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -88,9 +110,14 @@ impl Plan {
         let compressions = self.compressions()?;
         let mut names: Vec<String> = compressions.iter().map(Compression::name).collect();
         names.sort();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("compression `{}` is asked for twice", pair[0])),
-            None => Ok(()),
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("compression `{}` is asked for twice", pair[0]));
+        }
+        match compressions.iter().find(|c| c.needs_calibration()) {
+            Some(c) if self.calibration.is_none() => {
+                Err(format!("compression `{}` needs text: give [calibration] with a file", c.name()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -115,12 +142,14 @@ impl Grid {
     fn expand(&self) -> Result<Vec<Compression>, String> {
         let compressions: Vec<Compression> = match self {
             Self::Magnitude { sparsity, pattern, scope } => {
-                let targets = sparsity.iter().map(f64::to_string).chain(pattern.iter().cloned());
-                targets.map(|target| pruned(PruneScore::Magnitude, target, *scope)).collect::<Result<_, _>>()?
+                prunings(PruneMethod::Magnitude, sparsity, pattern, *scope)?
             }
+            Self::Wanda(asked) => asked.expand(PruneMethod::Wanda)?,
+            Self::Ria(asked) => asked.expand(PruneMethod::Ria)?,
+            Self::SparseGpt(asked) => asked.expand(PruneMethod::SparseGpt)?,
             Self::Random { sparsity, seeds, scope } => {
                 let points = sparsity.iter().flat_map(|s| seeds.iter().map(move |seed| (s, *seed)));
-                let prune = |(s, seed): (&f64, u64)| pruned(PruneScore::Random { seed }, s.to_string(), *scope);
+                let prune = |(s, seed): (&f64, u64)| pruned(PruneMethod::Random { seed }, s.to_string(), *scope);
                 points.map(prune).collect::<Result<_, _>>()?
             }
             Self::Rtn { bits, group_size, symmetric } => {
@@ -137,9 +166,25 @@ impl Grid {
     }
 }
 
-fn pruned(score: PruneScore, target: String, scope: Scope) -> Result<Compression, String> {
+impl Calibrated {
+    fn expand(&self, method: PruneMethod) -> Result<Vec<Compression>, String> {
+        prunings(method, &self.sparsity, &self.pattern, method.default_scope())
+    }
+}
+
+fn prunings(
+    method: PruneMethod,
+    sparsity: &[f64],
+    pattern: &[String],
+    scope: Scope,
+) -> Result<Vec<Compression>, String> {
+    let targets = sparsity.iter().map(f64::to_string).chain(pattern.iter().cloned());
+    targets.map(|target| pruned(method, target, scope)).collect()
+}
+
+fn pruned(method: PruneMethod, target: String, scope: Scope) -> Result<Compression, String> {
     target.parse::<Target>().map_err(|error| error.to_string())?;
-    Ok(Compression::Prune { score, target, scope })
+    Ok(Compression::Prune { method, target, scope })
 }
 
 /// The message of a TOML error in one line, with the line it is about.

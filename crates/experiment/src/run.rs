@@ -3,7 +3,7 @@
 use crate::tasks::{self, Task};
 use crate::{Answer, Cell, CellSpec, Compressed, Compression, ExperimentError, Plan, Report, write_whole};
 use crate::{compression::selection, report};
-use junkdna_backend::{CausalLm, DeviceName};
+use junkdna_backend::{CausalLm, DeviceName, TokenTree};
 use junkdna_eval::{Encoded, Engine, Outcome};
 use junkdna_model::{Cache, Llama, Loaded, Model, Source};
 use std::path::PathBuf;
@@ -69,8 +69,13 @@ pub fn run(plan: &Plan, options: &Options, mut observe: impl FnMut(Event)) -> Re
         return Err(ExperimentError::NotCausal { model: plan.model.clone(), work: "the suite" });
     };
     let tasks = tasks::prepare(&plan.suite, &loaded.tokenizer, model.context_length())?;
+    let samples = match &plan.calibration {
+        Some(calibration) => calibration.read(&loaded.tokenizer, model.vocab_size())?,
+        None => Vec::new(),
+    };
 
-    let mut runner = Runner { options, description: &description, tasks: &tasks, observe: &mut observe };
+    let mut runner =
+        Runner { options, description: &description, tasks: &tasks, samples: &samples, observe: &mut observe };
     let cells = runner.all(model, &compressions)?;
     let report = Report::new(plan, &description, &options.device.to_string(), &tasks, &cells, started.elapsed())?;
     let plan_text = toml::to_string(plan).map_err(|error| ExperimentError::Render(error.to_string()))?;
@@ -83,6 +88,7 @@ struct Runner<'a> {
     options: &'a Options,
     description: &'a str,
     tasks: &'a [Task],
+    samples: &'a [TokenTree],
     observe: &'a mut dyn FnMut(Event),
 }
 
@@ -109,7 +115,7 @@ impl Runner<'_> {
     }
 
     fn spec(&self, compression: &Compression, task: &Task) -> CellSpec {
-        CellSpec::new(self.description, &self.options.device.to_string(), compression, &task.variant)
+        CellSpec::new(self.description, &self.options.device.to_string(), compression, self.samples, &task.variant)
     }
 
     /// Compresses the model and fills in the cells that are missing.
@@ -121,7 +127,7 @@ impl Runner<'_> {
         overall: impl Fn(f64) -> f64,
     ) -> Result<(), ExperimentError> {
         (self.observe)(Event::Compressing(compression.name()));
-        let (model, compressed) = compression.apply(model.clone(), &selection())?;
+        let (model, compressed) = compression.apply(model.clone(), &selection(), self.samples, |_| {})?;
         let missing: Vec<usize> = (0..row.len()).filter(|&i| row[i].is_none()).collect();
         let requests: Vec<Encoded> =
             missing.iter().flat_map(|&i| self.tasks[i].requests.iter().flatten().cloned()).collect();

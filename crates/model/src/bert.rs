@@ -4,7 +4,8 @@ use crate::config::BertConfig;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use junkdna_backend::{Blocks, LinearObserver, Segment, TokenTree};
 
 /// A BERT encoder.
 #[derive(Module, Debug)]
@@ -125,7 +126,7 @@ impl Bert {
         let mask = padding.float().mul_scalar(-1e9);
         let mut hidden = self.embeddings.forward(ids, segments);
         for layer in &self.encoder.layer {
-            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads);
+            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads, &mut |_, _| {});
         }
         hidden
     }
@@ -134,6 +135,41 @@ impl Bert {
     pub fn pool(&self, hidden: Tensor<3>) -> Option<Tensor<2>> {
         let first = hidden.narrow(1, 0, 1).squeeze_dim(1);
         self.pooler.as_ref().map(|pooler| pooler.dense.forward::<2>(first).tanh())
+    }
+}
+
+/// Sees the names of linears and the input that they share.
+type Tap<'a> = dyn FnMut(&[&str], &Tensor<3>) + 'a;
+
+/// Every sequence for itself, `[1, length, hidden_size]` each, so that none needs padding.
+impl Blocks for Bert {
+    type State = Vec<Tensor<3>>;
+
+    fn num_blocks(&self) -> usize {
+        self.encoder.layer.len()
+    }
+
+    fn embed(&self, tokens: &TokenTree) -> Self::State {
+        let device = self.embeddings.layer_norm.gamma.lazy_device();
+        let sequence = |segment: &Segment| {
+            let ids: Vec<i64> = tokens.tokens()[segment.tokens.clone()].iter().map(|&id| i64::from(id)).collect();
+            let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, segment.tokens.len()]), &device);
+            self.embeddings.forward(ids.clone(), ids.zeros_like())
+        };
+        tokens.segments().iter().map(sequence).collect()
+    }
+
+    fn forward_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) -> Self::State {
+        let mut tap = |names: &[&str], input: &Tensor<3>| {
+            let paths: Vec<_> = names.iter().map(|name| format!("encoder.layer.{block}.{name}.weight")).collect();
+            observer.observe(&paths, &input.clone().squeeze_dim(0));
+        };
+        let layer = &self.encoder.layer[block];
+        let mut forward = |x: Tensor<3>| {
+            let nothing_hidden = Tensor::zeros([1, 1, 1, 1], &x.device());
+            layer.forward(x, nothing_hidden, self.config.num_attention_heads, &mut tap)
+        };
+        state.into_iter().map(&mut forward).collect()
     }
 }
 
@@ -172,10 +208,16 @@ impl EncoderLayer {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize) -> Tensor<3> {
+    /// `tap` sees what each linear reads.
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+        let qkv = ["query", "key", "value"].map(|name| format!("attention.self_attention.{name}"));
+        tap(&qkv.each_ref().map(String::as_str), &x);
         let attended = self.attention.self_attention.forward(x.clone(), mask, heads);
+        tap(&["attention.output.dense"], &attended);
         let x = self.attention.output.forward(attended, x);
+        tap(&["intermediate.dense"], &x);
         let inner = gelu(self.intermediate.dense.forward(x.clone()));
+        tap(&["output.dense"], &inner);
         self.output.forward(inner, x)
     }
 }

@@ -3,7 +3,7 @@ use crate::error::CliError;
 use crate::output;
 use junkdna_backend::DeviceName;
 use junkdna_difficulty::suite::{Family, SuiteConfig};
-use junkdna_experiment::{PruneScore, Quantizer};
+use junkdna_experiment::{PruneMethod, Quantizer};
 use serde_json::json;
 
 pub fn run(arguments: &List) -> Result<(), CliError> {
@@ -25,7 +25,7 @@ pub fn run(arguments: &List) -> Result<(), CliError> {
 }
 
 fn methods() -> Vec<Vec<String>> {
-    let prune = PruneScore::METHODS.map(|(name, what)| [name, "prune", what]);
+    let prune = PruneMethod::METHODS.map(|(name, what)| [name, "prune", what]);
     let quantize = Quantizer::METHODS.map(|(name, what)| [name, "quantize", what]);
     prune.into_iter().chain(quantize).map(|row| row.map(str::to_owned).to_vec()).collect()
 }

@@ -3,28 +3,35 @@ use crate::arguments::Prune;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
-use junkdna_experiment::{Compressed, Compression, PruneScore};
+use junkdna_experiment::{Calibration, Compressed, Compression, PruneMethod};
 use serde_json::json;
 
 pub fn run(arguments: Prune) -> Result<(), CliError> {
-    let score = PruneScore::by_name(&arguments.method, arguments.seed).map_err(CliError::Request)?;
+    let method = PruneMethod::by_name(&arguments.method, arguments.seed).map_err(CliError::Request)?;
     let target = match (arguments.sparsity, arguments.pattern) {
         (Some(sparsity), None) => sparsity.to_string(),
         (None, Some(pattern)) => pattern.to_string(),
         _ => return Err(CliError::Request("give either --sparsity or --pattern".into())),
     };
-    let compression = Compression::Prune { score, target, scope: arguments.scope };
+    let scope = arguments.scope.unwrap_or(method.default_scope());
+    method.check_scope(scope).map_err(CliError::Request)?;
+    let compression = Compression::Prune { method, target, scope };
+    let calibration = calibration(&arguments, &compression)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
+    let samples = match calibration {
+        Some(calibration) => calibration.read(&loaded.tokenizer, loaded.model.config().vocab_size())?,
+        None => Vec::new(),
+    };
     progress.label(&compression.name());
-    let (loaded, compressed) = compress(loaded, &compression, &selection)?;
+    let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let Compressed::Pruned(mask) = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
         loaded.save(out)?;
     }
-    if let Some(file) = &arguments.mask_out {
+    if let (Some(file), false) = (&arguments.mask_out, arguments.dry_run) {
         mask.save(file)?;
     }
     progress.finish();
@@ -49,4 +56,20 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         mask.removed() + mask.kept(),
         100.0 * mask.sparsity()
     ))
+}
+
+/// The samples of a method that needs some.
+fn calibration(arguments: &Prune, compression: &Compression) -> Result<Option<Calibration>, CliError> {
+    match &arguments.calibration.calibration {
+        None if compression.needs_calibration() => {
+            Err(CliError::Request(format!("method `{}` needs text: give --calibration FILE", arguments.method)))
+        }
+        None => Ok(None),
+        Some(file) => Ok(Some(Calibration {
+            file: file.clone(),
+            samples: arguments.calibration.samples,
+            length: arguments.calibration.length,
+            seed: arguments.seed,
+        })),
+    }
 }

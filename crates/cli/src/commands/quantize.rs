@@ -17,7 +17,7 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
     progress.label(&compression.name());
-    let (loaded, compressed) = compress(loaded, &compression, &selection)?;
+    let (loaded, compressed) = compress(loaded, &compression, &selection, &[], |share| progress.share(share))?;
     let effective_bits = compressed.effective_bits();
     let Compressed::Quantized(summary) = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {

@@ -1,0 +1,79 @@
+//! Pruning and what it prints, on a model small enough for every test run.
+
+mod common;
+
+use common::tiny::Tiny;
+use common::{junkdna, names};
+use serde_json::Value;
+use std::path::Path;
+use tempfile::tempdir;
+
+/// 40 samples of 16 words.
+fn samples(folder: &Path) -> std::path::PathBuf {
+    let file = folder.join("samples.jsonl");
+    let line = |i: usize| {
+        let ids: Vec<usize> = (0..16).map(|j| (i * 29 + j * j * 7 + j) % 64).collect();
+        serde_json::json!({ "input_ids": ids }).to_string() + "\n"
+    };
+    std::fs::write(&file, (0..40).map(line).collect::<String>()).unwrap();
+    file
+}
+
+#[test]
+fn every_method_meets_its_target_and_leaves_the_rest() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let samples = samples(folder.path());
+    for method in ["magnitude", "random", "wanda", "ria", "sparsegpt"] {
+        for target in ["--sparsity=0.5", "--pattern=2:4"] {
+            let out = folder.path().join(format!("{method}{target}"));
+            let mask = folder.path().join(format!("{method}{target}.safetensors"));
+            let output = junkdna()
+                .args(["prune", "--json", "--method", method, target, "--model"])
+                .arg(&model)
+                .arg("--calibration")
+                .arg(&samples)
+                .arg("--out")
+                .arg(&out)
+                .arg("--mask-out")
+                .arg(&mask)
+                .assert()
+                .success()
+                .get_output()
+                .stdout
+                .clone();
+            let result: Value = serde_json::from_slice(&output).unwrap();
+            let sparsity = result["sparsity"].as_f64().unwrap();
+            assert!((sparsity - 0.5).abs() < 0.01, "{method} {target}: {sparsity}");
+            assert_eq!(result["layers"].as_array().unwrap().len(), 14);
+            assert!(mask.is_file());
+            let files = ["config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json"];
+            assert!(files.iter().all(|file| names(&out).contains(&(*file).to_owned())), "{:?}", names(&out));
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let before = names(folder.path());
+    let arguments = ["prune", "--method", "magnitude", "--sparsity", "0.5", "--dry-run", "--model"];
+    let output = junkdna().args(arguments).arg(&model).assert().success().get_output().stdout.clone();
+    assert!(String::from_utf8(output).unwrap().contains("model.layers.1.mlp.down_proj.weight"));
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
+fn whoever_reads_may_stop_reading() {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("junkdna"))
+        .args(["list", "models"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
