@@ -76,7 +76,8 @@ impl Regrow {
         moves.then(|| fraction / 2.0 * (1.0 + (PI * step as f64 / end as f64).cos()))
     }
 
-    /// The mask from this step on; none if it stays. Pass the module through [`rewire`] before it goes on training.
+    /// The mask from this step on; none if it stays. The module has the mask attached or applied; pass it through
+    /// [`rewire`] before it goes on training.
     ///
     /// # Errors
     /// [`PruneError::NotZero`] if the module has weights that the mask removes, [`PruneError::MissingParameter`] or
@@ -90,10 +91,14 @@ impl Regrow {
         grow: Grow<'_>,
     ) -> Result<Option<Mask>, PruneError> {
         let Some(fraction) = self.fraction(step) else { return Ok(None) };
-        mask.verify(module)?;
+        // Visitors see stored weights; what counts is what an attached mask leaves of them.
+        let module = module.clone().materialize();
+        mask.verify(&module)?;
         match grow {
-            Grow::Largest(score) => moved(module, mask, fraction, score),
-            Grow::Random(seed) => moved(module, mask, fraction, &Random { seed: seed.derive(&format!("step {step}")) }),
+            Grow::Largest(score) => moved(&module, mask, fraction, score),
+            Grow::Random(seed) => {
+                moved(&module, mask, fraction, &Random { seed: seed.derive(&format!("step {step}")) })
+            }
         }
         .map(Some)
     }
