@@ -20,7 +20,9 @@ use std::f64::consts::PI;
 /// ζ/2 · (1 + cos(πt/T)), ⌊survivors · share⌋ weights, and from step T on nothing moves.
 ///
 /// Grown are any weights that do not survive the drop, as in algorithm 1 of that paper (i ∉ θ ∖ I_active) and in SET
-/// (Mocanu et al. 2018, arXiv 1707.04780): one just dropped may be grown again, and keeps its value then. In a TOML file:
+/// (Mocanu et al. 2018, arXiv 1707.04780): one just dropped may be grown again, and keeps its value then. Magnitude decides
+/// what is dropped by either; the authors of SET take the share of positive and of negative weights apart. An N:M pattern
+/// does not survive a move. In a TOML file:
 ///
 /// ```toml
 /// fraction = 0.3

@@ -9,10 +9,12 @@ use common::{Rows, net_on};
 use junkdna_backend::{HostMatrix, Seed};
 use junkdna_prune::testing::{Net, nets, scopes, sparsities, values};
 use junkdna_prune::{
-    GradientMagnitude, Grow, LayerMask, Magnitude, Mask, PruneError, Pruner, Random, Regrow, Sparsity, rewire,
+    GradientMagnitude, Grow, LayerMask, Magnitude, Mask, PruneError, Pruner, Random, Regrow, Score, Sparsity,
+    WeightRef, rewire,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 #[test]
 fn the_share_falls_by_a_cosine_to_the_end() {
@@ -162,6 +164,29 @@ fn what_was_just_dropped_may_grow_again() {
     // Weights 2 and 3 are dropped; 3 has the largest gradient of those that are not active then, of either sign, then 0.
     assert_eq!(after([-5.0, 1.0, 2.0, -9.0, 99.0, 99.0]), [true, false, false, true, true, true]);
     assert_eq!(after([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]), [true, true, false, false, true, true], "of ties the first");
+}
+
+/// Grows nothing if it can be helped.
+struct Never;
+
+impl Score for Never {
+    fn name(&self) -> &'static str {
+        "never"
+    }
+
+    fn score(&self, _: &WeightRef<'_>, _: Range<usize>, scores: &mut [f32]) -> Result<(), PruneError> {
+        scores.fill(f32::NEG_INFINITY);
+        Ok(())
+    }
+}
+
+#[test]
+fn counts_hold_even_if_nothing_wants_to_grow() {
+    let net = Net::new(&[HostMatrix::new(vec![5.0, 4.0, 0.0, 0.0, 1.0, 2.0], 2, 3)]);
+    let mask = Mask::of_zeros(&net, &Default::default()).unwrap();
+    let half = Regrow::new(0.5, 1, 10).unwrap();
+    let after = half.update(0, &net, &mask, Grow::Largest(&Never)).unwrap().unwrap();
+    assert_eq!(stays(after.get(&Net::path(0)).unwrap()), [true, true, true, true, false, false]);
 }
 
 #[test]

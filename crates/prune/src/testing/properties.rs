@@ -165,9 +165,10 @@ impl<S: Score + 'static, F: Fn(&Net) -> S> Subject<S, F> {
     fn broken_weights_are_named(&self) {
         let property = "a weight that is not finite is an error that names the parameter";
         let cases = grouped_nets().prop_flat_map(|(pattern, net)| (Just(pattern), broken(net), sparsities()));
-        holds::<S, _>(property, cases, |(pattern, BrokenNet { net, path, .. }, sparsity)| {
-            refused(self.pruner(&net, Scope::Global).mask(&net, pattern), &path)?;
-            SCOPES.into_iter().try_for_each(|scope| refused(self.pruner(&net, scope).mask(&net, sparsity), &path))
+        holds::<S, _>(property, cases, |(pattern, broken, sparsity)| {
+            let net = &broken.net;
+            names(self.pruner(net, Scope::Global).mask(net, pattern), &broken)?;
+            SCOPES.into_iter().try_for_each(|scope| names(self.pruner(net, scope).mask(net, sparsity), &broken))
         });
     }
 
@@ -281,4 +282,12 @@ fn refused(result: Result<Mask, PruneError>, path: &str) -> TestCaseResult {
             Ok(())
         }
     }
+}
+
+/// Whether the error names the broken weight; if it is the score's own, its parameter.
+fn names(result: Result<Mask, PruneError>, broken: &BrokenNet) -> TestCaseResult {
+    if let Err(PruneError::NotFinite { path, output, input, .. }) = &result {
+        prop_assert_eq!((path, *output, *input), (&broken.path, broken.output, broken.input));
+    }
+    refused(result, &broken.path)
 }
