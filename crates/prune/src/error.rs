@@ -140,6 +140,27 @@ pub enum PruneError {
         /// The weight.
         value: f32,
     },
+    /// A setting of a schedule that cannot be.
+    #[error("{what}: `{field}` {reason}")]
+    InvalidSetting {
+        /// What is set.
+        what: &'static str,
+        /// Its field.
+        field: &'static str,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// A mask that follows another and keeps what that removes.
+    #[error(
+        "{path}: {count} weights that are gone would come back: a mask that follows another removes at least as many, \
+         of the same parameters and in the same scope"
+    )]
+    ComesBack {
+        /// The parameter.
+        path: String,
+        /// How many weights of it.
+        count: usize,
+    },
     /// Burn keeps one reparameterization per parameter.
     #[error("{path}: already reparameterized (`{name}`); materialize the module first")]
     AlreadyReparameterized {

@@ -8,11 +8,15 @@ mod error;
 mod mask;
 mod n_of_m;
 mod pruner;
+mod regrow;
+mod schedule;
 mod scope;
 mod score;
 mod select;
 mod sparsity;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod ties;
 
 #[cfg(feature = "calibration")]
@@ -21,6 +25,8 @@ pub use error::PruneError;
 pub use mask::{KeepMask, LayerMask, LayerSummary, Mask};
 pub use n_of_m::NofM;
 pub use pruner::Pruner;
+pub use regrow::{GradientMagnitude, Grow, Regrow, rewire};
+pub use schedule::{Nested, Ramp, Schedule, next_mask};
 pub use scope::Scope;
 pub use score::{Magnitude, Random, Ria, RowRun, Score, Wanda, WeightRef};
 pub use sparsity::Sparsity;

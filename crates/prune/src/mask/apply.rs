@@ -25,7 +25,8 @@ impl Mask {
     /// [`PruneError::NotZero`] with the first that is not, [`PruneError::MissingParameter`] or
     /// [`PruneError::ShapeMismatch`].
     pub fn verify<M: Module>(&self, module: &M) -> Result<(), PruneError> {
-        for (weight, layer) in self.weights_of(module)? {
+        // A weight that a reparameterization keeps masked is stored with whatever it was.
+        for (weight, layer) in self.weights_of(&module.clone().materialize())? {
             let matrix = HostMatrix::from_weight(weight.value);
             if let Some(index) = layer.first_not_zero(matrix.as_slice()) {
                 let (output, input) = (index / layer.d_in(), index % layer.d_in());
@@ -41,7 +42,7 @@ impl Mask {
     /// # Errors
     /// [`PruneError::NothingSelected`].
     pub fn of_zeros<M: Module>(module: &M, selection: &Selection) -> Result<Self, PruneError> {
-        let found = weights(module, selection);
+        let found = weights(&module.clone().materialize(), selection);
         if found.is_empty() {
             return Err(PruneError::NothingSelected);
         }
