@@ -95,7 +95,7 @@ impl Hessian {
     }
 
     /// U of H⁻¹ = Uᵀ U, after `damping` times the mean of the diagonal is added to the diagonal. Inputs that are always zero
-    /// get a diagonal of 1 and play no part in that mean, so that the unit of the inputs does not matter.
+    /// get a diagonal of 1 after that, so that the unit of the inputs does not matter.
     ///
     /// The papers invert H and factor the inverse; here L Lᵀ = P H P with the order P of inputs reversed is factored and
     /// its factor inverted: U = P L⁻¹ P is the same matrix for a third of the work, and as L is inverted, never H, with
@@ -107,8 +107,7 @@ impl Hessian {
         let n = self.d_in;
         let lower = self.lower();
         let dead: Vec<bool> = (0..n).map(|i| lower[(i, i)] == 0.0).collect();
-        let live: Vec<f64> = (0..n).filter(|&i| !dead[i]).map(|i| lower[(i, i)]).collect();
-        let damp = damping * live.iter().sum::<f64>() / live.len().max(1) as f64;
+        let damp = damping * (0..n).map(|i| lower[(i, i)]).sum::<f64>() / n.max(1) as f64;
         let diagonal = |i: usize| if dead[i] { 1.0 } else { lower[(i, i)] + damp };
         // Entry (i, j) of the reversed matrix with i ≥ j is entry (n-1-i, n-1-j) of H, above its diagonal: mirror it.
         let reversed = Mat::from_fn(n, n, |i, j| {
