@@ -5,6 +5,7 @@ use crate::output;
 use crate::progress::Progress;
 use junkdna_experiment::{Calibration, Compressed, Compression, PruneMethod};
 use serde_json::json;
+use std::time::Instant;
 
 pub fn run(arguments: Prune) -> Result<(), CliError> {
     let method = PruneMethod::by_name(&arguments.method, arguments.seed).map_err(CliError::Request)?;
@@ -25,7 +26,9 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         None => Vec::new(),
     };
     progress.label(&compression.name());
+    let started = Instant::now();
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
+    let seconds = started.elapsed().as_secs_f64();
     let Compressed::Pruned(mask) = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
@@ -38,7 +41,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let layers = mask.summary();
     if arguments.json {
         return output::json(&json!({
-            "method": arguments.method, "compression": compression, "precision": loaded.precision,
+            "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds,
             "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "layers": layers,
         }));
     }

@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use junkdna_experiment::{Compressed, Compression, Quantizer};
 use junkdna_quant::{Granularity, Scheme};
 use serde_json::json;
+use std::time::Instant;
 
 pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let quantizer = Quantizer::by_name(&arguments.method).map_err(CliError::Request)?;
@@ -17,7 +18,9 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
     progress.label(&compression.name());
+    let started = Instant::now();
     let (loaded, compressed) = compress(loaded, &compression, &selection, &[], |share| progress.share(share))?;
+    let seconds = started.elapsed().as_secs_f64();
     let effective_bits = compressed.effective_bits();
     let Compressed::Quantized(summary) = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
@@ -27,7 +30,7 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     progress.finish();
     if arguments.json {
         return output::json(&json!({
-            "method": arguments.method, "compression": compression, "precision": loaded.precision,
+            "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds,
             "effective_bits": effective_bits, "layers": summary.layers,
         }));
     }
