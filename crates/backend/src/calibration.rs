@@ -8,10 +8,12 @@
 mod hessian;
 mod samples;
 mod squared_norms;
+mod sweep;
 
 pub use hessian::{Hessian, InverseFactor, NotPositiveDefinite};
 pub use samples::batches;
 pub use squared_norms::SquaredNorms;
+pub use sweep::{Place, Sweep};
 
 use crate::{Blocks, HostMatrix, LinearObserver, Selection, TokenTree, replace_weights, weights};
 use burn::module::Module;

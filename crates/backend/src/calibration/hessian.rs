@@ -53,6 +53,7 @@ pub struct InverseFactor {
     upper: Vec<f32>,
     /// Inputs that were zero in every token.
     dead: Vec<bool>,
+    damping: f64,
 }
 
 impl Hessian {
@@ -94,6 +95,12 @@ impl Hessian {
         lower
     }
 
+    /// The diagonal of H, `[d_in]`.
+    pub fn diagonal(&self) -> Vec<f64> {
+        let lower = self.lower();
+        (0..self.d_in).map(|i| lower[(i, i)]).collect()
+    }
+
     /// U of H⁻¹ = Uᵀ U, after `damping` times the mean of the diagonal is added to the diagonal. Inputs that are always zero
     /// get a diagonal of 1 after that, so that the unit of the inputs does not matter.
     ///
@@ -104,16 +111,32 @@ impl Hessian {
     /// # Errors
     /// [`NotPositiveDefinite`]; more damping helps.
     pub fn inverse_factor(&self, damping: f64) -> Result<InverseFactor, NotPositiveDefinite> {
+        self.inverse_factor_of(&(0..self.d_in).collect::<Vec<_>>(), damping)
+    }
+
+    /// As [`inverse_factor`](Self::inverse_factor) of the inputs in another order, a permutation of `0..d_in`; where the
+    /// damping is too little it is raised tenfold, up to 1.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`] even at a damping of 1.
+    pub fn factor_in_order(&self, order: &[usize], damping: f64) -> Result<InverseFactor, NotPositiveDefinite> {
+        match self.inverse_factor_of(order, damping) {
+            Err(_) if damping < 1.0 => self.factor_in_order(order, (10.0 * damping).clamp(1e-4, 1.0)),
+            result => result,
+        }
+    }
+
+    fn inverse_factor_of(&self, order: &[usize], damping: f64) -> Result<InverseFactor, NotPositiveDefinite> {
         let n = self.d_in;
         let lower = self.lower();
-        let dead: Vec<bool> = (0..n).map(|i| lower[(i, i)] == 0.0).collect();
+        let dead: Vec<bool> = order.iter().map(|&i| lower[(i, i)] == 0.0).collect();
         let damp = damping * (0..n).map(|i| lower[(i, i)]).sum::<f64>() / n.max(1) as f64;
-        let diagonal = |i: usize| if dead[i] { 1.0 } else { lower[(i, i)] + damp };
-        // Entry (i, j) of the reversed matrix with i ≥ j is entry (n-1-i, n-1-j) of H, above its diagonal: mirror it.
-        let reversed = Mat::from_fn(n, n, |i, j| {
-            let (row, column) = (n - 1 - j.min(i), n - 1 - i.max(j));
-            if row == column { diagonal(row) } else { lower[(row, column)] }
-        });
+        let entry = |i: usize, j: usize| match (order[i], order[j]) {
+            (row, column) if row != column => lower[(row.max(column), row.min(column))],
+            _ if dead[i] => 1.0,
+            (row, _) => lower[(row, row)] + damp,
+        };
+        let reversed = Mat::from_fn(n, n, |i, j| entry(n - 1 - i, n - 1 - j));
         let factor = reversed.llt(Side::Lower).map_err(|_| NotPositiveDefinite { damping })?;
         let mut inverse = Mat::zeros(n, n);
         invert(factor.L(), &mut inverse);
@@ -124,7 +147,7 @@ impl Hessian {
             }
         }
         match (0..n).all(|i| upper[i * n + i].is_finite() && upper[i * n + i] > 0.0) {
-            true => Ok(InverseFactor { d_in: n, upper, dead }),
+            true => Ok(InverseFactor { d_in: n, upper, dead, damping }),
             false => Err(NotPositiveDefinite { damping }),
         }
     }
@@ -148,6 +171,11 @@ impl InverseFactor {
     /// All of U, row-major `[d_in, d_in]`.
     pub fn as_slice(&self) -> &[f32] {
         &self.upper
+    }
+
+    /// The damping that was needed.
+    pub fn damping(&self) -> f64 {
+        self.damping
     }
 
     /// Whether an input was zero in every token: its weights do nothing on the calibration data.

@@ -1,12 +1,11 @@
 //! SparseGPT.
 
-mod columns;
-mod row;
+mod choice;
 
 use super::{Calibrated, PrunedWeight};
-use crate::{LayerMask, PruneError, Target, WeightRef};
-use columns::Columns;
-use junkdna_backend::calibration::{Hessian, InverseFactor};
+use crate::{PruneError, Target, WeightRef};
+use choice::Choice;
+use junkdna_backend::calibration::{Hessian, InverseFactor, Sweep};
 use std::sync::Arc;
 
 /// Prunes column after column and lets the columns that follow make up for it (Frantar and Alistarh 2023, *SparseGPT:
@@ -62,18 +61,13 @@ impl SparseGpt {
 
     /// The factor of the inverse Hessian, with as much damping as it needs.
     fn factor(&self, path: &str, hessian: &Hessian) -> Result<InverseFactor, PruneError> {
-        let mut damping = self.damping;
-        loop {
-            match hessian.inverse_factor(damping) {
-                Ok(factor) => return Ok(factor),
-                Err(_) if damping < 1.0 => {
-                    let more = (10.0 * damping).clamp(1e-4, 1.0);
-                    tracing::warn!("{path}: the Hessian is singular at a damping of {damping}, going on with {more}");
-                    damping = more;
-                }
-                Err(source) => return Err(PruneError::Hessian { path: path.into(), source }),
-            }
+        let order: Vec<usize> = (0..hessian.d_in()).collect();
+        let factor = hessian.factor_in_order(&order, self.damping);
+        let factor = factor.map_err(|source| PruneError::Hessian { path: path.into(), source })?;
+        if factor.damping() > self.damping {
+            tracing::warn!("{path}: the Hessian is singular; its damping was raised to {}", factor.damping());
         }
+        Ok(factor)
     }
 }
 
@@ -88,13 +82,13 @@ impl Calibrated for SparseGpt {
         }
         let round = self.rounding.as_ref().map(|rounding| rounding.prepare(weight)).transpose()?;
         let factor = self.factor(weight.path, hessian)?;
-        let mut columns = Columns::new(weight, &factor, target)?;
-        let step = columns.block_of(self.block_size);
+        let mut choice = Choice::new(weight, &factor, target)?;
+        let mut sweep = Sweep::new(weight.values, &factor);
+        let step = choice.block_of(self.block_size);
         for start in (0..weight.d_in).step_by(step) {
-            columns.prune(start..(start + step).min(weight.d_in), round.as_ref())?;
+            let columns = start..(start + step).min(weight.d_in);
+            choice.prune(columns, &mut sweep, round.as_ref())?;
         }
-        let (keep, values) = columns.finish();
-        let mask = LayerMask::from_fn(weight.d_out, weight.d_in, |output, input| keep[output * weight.d_in + input]);
-        Ok(PrunedWeight { mask, values })
+        Ok(PrunedWeight { mask: choice.mask(), values: sweep.into_values() })
     }
 }
