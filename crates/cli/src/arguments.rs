@@ -136,7 +136,7 @@ pub struct CalibrationArguments {
 pub struct Quantize {
     #[command(flatten)]
     pub source: ModelSource,
-    /// rtn (round to nearest)
+    /// rtn (round to nearest) or gptq
     #[arg(long)]
     pub method: String,
     /// Bits of a code, 2 to 8
@@ -148,6 +148,11 @@ pub struct Quantize {
     /// Zero is the middle code
     #[arg(long)]
     pub symmetric: bool,
+    #[command(flatten)]
+    pub calibration: CalibrationArguments,
+    /// Of the choice of calibration samples
+    #[arg(long, default_value_t = 41)]
+    pub seed: u64,
     #[command(flatten)]
     pub selection: SelectionArguments,
     /// Folder for the quantized model, its weights the values that the codes stand for

@@ -10,11 +10,11 @@ pub mod report;
 pub mod run;
 pub mod score;
 
-use crate::arguments::{ModelSource, SelectionArguments};
+use crate::arguments::{CalibrationArguments, ModelSource, SelectionArguments};
 use crate::error::CliError;
 use burn::module::{ParamGroup, ParamGroupError};
 use junkdna_backend::{Selection, TokenTree};
-use junkdna_experiment::{Compressed, Compression, ExperimentError};
+use junkdna_experiment::{Calibration, Compressed, Compression, ExperimentError};
 use junkdna_model::{Cache, Llama, Loaded, Model, Source};
 
 /// The model after `--model` on the device after `--device`.
@@ -63,4 +63,25 @@ fn selection(arguments: &SelectionArguments) -> Result<Selection, CliError> {
     let all = if arguments.include.is_empty() { ParamGroup::all() } else { group(&arguments.include)? };
     let group = if arguments.exclude.is_empty() { all } else { all.exclude(group(&arguments.exclude)?) };
     Ok(Selection { group, embeddings: arguments.embeddings })
+}
+
+/// Where the samples of a method that needs some come from.
+fn calibration(
+    arguments: &CalibrationArguments,
+    compression: &Compression,
+    seed: u64,
+) -> Result<Option<Calibration>, CliError> {
+    let CalibrationArguments { calibration, samples, length } = arguments;
+    match calibration {
+        None if compression.needs_calibration() => {
+            Err(CliError::Request(format!("`{}` needs text: give --calibration FILE", compression.name())))
+        }
+        file => Ok(file.clone().map(|file| Calibration { file, samples: *samples, length: *length, seed })),
+    }
+}
+
+/// The samples, packed; none where none are needed.
+fn samples(calibration: Option<&Calibration>, loaded: &Loaded) -> Result<Vec<TokenTree>, CliError> {
+    let read = |calibration: &Calibration| calibration.read(&loaded.tokenizer, loaded.model.config().vocab_size());
+    Ok(calibration.map(read).transpose()?.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use junkdna_difficulty::Series;
 use junkdna_prune::{
     ByNorms, Calibrated, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Target, Ties, Wanda,
 };
-use junkdna_quant::{RoundToNearest, Scheme, Summary};
+use junkdna_quant::{Gptq, RoundToNearest, Scheme, Summary};
 use serde::{Deserialize, Serialize};
 
 /// Bits in which an uncompressed weight is shipped, for sizes.
@@ -67,6 +67,8 @@ pub enum PruneMethod {
 pub enum Quantizer {
     /// Round to nearest.
     Rtn,
+    /// Round column after column, the others making up for it, on calibration samples.
+    Gptq,
 }
 
 /// What compression did.
@@ -149,7 +151,10 @@ impl PruneMethod {
 
 impl Quantizer {
     /// The methods by name, with what each does.
-    pub const METHODS: [(&'static str, &'static str); 1] = [("rtn", "each weight to the nearest code, min-max range")];
+    pub const METHODS: [(&'static str, &'static str); 2] = [
+        ("rtn", "each weight to the nearest code, min-max range"),
+        ("gptq", "column after column, the rest makes up for it (Frantar et al. 2022); needs calibration"),
+    ];
 
     /// The method of a name.
     ///
@@ -158,7 +163,15 @@ impl Quantizer {
     pub fn by_name(name: &str) -> Result<Self, String> {
         match name {
             "rtn" => Ok(Self::Rtn),
+            "gptq" => Ok(Self::Gptq),
             _ => Err(format!("unknown method `{name}`: use {}", names(&Self::METHODS))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rtn => "rtn",
+            Self::Gptq => "gptq",
         }
     }
 }
@@ -181,7 +194,7 @@ impl Compression {
                 format!("random {target} {scope} seed {seed}")
             }
             Self::Prune { method, target, scope } => format!("{} {target} {scope}", method.name()),
-            Self::Quantize { quantizer: Quantizer::Rtn, scheme } => format!("rtn {scheme}"),
+            Self::Quantize { quantizer, scheme } => format!("{} {scheme}", quantizer.name()),
         }
     }
 
@@ -195,7 +208,8 @@ impl Compression {
                 PruneMethod::Random { .. } => Series::Random,
                 _ => Series::Other(method.name().to_owned()),
             }),
-            Self::Quantize { .. } => Some(Series::Quantization),
+            Self::Quantize { quantizer: Quantizer::Rtn, .. } => Some(Series::Quantization),
+            Self::Quantize { quantizer, .. } => Some(Series::Other(quantizer.name().to_owned())),
         }
     }
 
@@ -215,7 +229,11 @@ impl Compression {
 
     /// Whether it goes by what the weights multiply.
     pub fn needs_calibration(&self) -> bool {
-        matches!(self, Self::Prune { method, .. } if method.needs_calibration())
+        match self {
+            Self::Dense => false,
+            Self::Prune { method, .. } => method.needs_calibration(),
+            Self::Quantize { quantizer, .. } => *quantizer == Quantizer::Gptq,
+        }
     }
 
     /// The module compressed, and what was done. `samples` are for methods that need calibration; `progress` hears the
@@ -229,7 +247,7 @@ impl Compression {
         module: M,
         selection: &Selection,
         samples: &[TokenTree],
-        progress: impl FnMut(f64),
+        mut progress: impl FnMut(f64),
     ) -> Result<(M, Compressed), ExperimentError> {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
@@ -240,6 +258,12 @@ impl Compression {
             }
             Self::Quantize { quantizer: Quantizer::Rtn, scheme } => {
                 let (module, summary) = RoundToNearest::new(*scheme).quantize_module(module, selection)?;
+                Ok((module, Compressed::Quantized(summary)))
+            }
+            Self::Quantize { quantizer: Quantizer::Gptq, scheme } => {
+                let blocks = module.num_blocks().max(1) as f64;
+                let done = |blocks_done: usize| progress(blocks_done as f64 / blocks);
+                let (module, summary) = Gptq::new(*scheme).quantize_blocks(module, samples, selection, done)?;
                 Ok((module, Compressed::Quantized(summary)))
             }
         }

@@ -60,16 +60,23 @@ pub enum Grid {
         scope: Scope,
     },
     /// Round to nearest.
-    Rtn {
-        /// Bits of a code, 2 to 8.
-        bits: Vec<u8>,
-        /// Inputs that share a scale; all inputs of an output where absent.
-        #[serde(default)]
-        group_size: Option<usize>,
-        /// Whether zero is the middle code.
-        #[serde(default)]
-        symmetric: bool,
-    },
+    Rtn(Codes),
+    /// Round column after column, the others making up for it.
+    Gptq(Codes),
+}
+
+/// What a method of quantization is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    /// Bits of a code, 2 to 8.
+    pub bits: Vec<u8>,
+    /// Inputs that share a scale; all inputs of an output where absent.
+    #[serde(default)]
+    pub group_size: Option<usize>,
+    /// Whether zero is the middle code.
+    #[serde(default)]
+    pub symmetric: bool,
 }
 
 /// What a method on calibration samples is asked for; what competes is as its paper has it.
@@ -152,17 +159,24 @@ impl Grid {
                 let prune = |(s, seed): (&f64, u64)| pruned(PruneMethod::Random { seed }, s.to_string(), *scope);
                 points.map(prune).collect::<Result<_, _>>()?
             }
-            Self::Rtn { bits, group_size, symmetric } => {
-                let granularity = group_size.map_or(Granularity::Channel, Granularity::Group);
-                let scheme = |&bits: &u8| Scheme::new(bits, *symmetric, granularity).map_err(|e| e.to_string());
-                let schemes: Vec<Scheme> = bits.iter().map(scheme).collect::<Result<_, _>>()?;
-                schemes.into_iter().map(|scheme| Compression::Quantize { quantizer: Quantizer::Rtn, scheme }).collect()
-            }
+            Self::Rtn(codes) => codes.expand(Quantizer::Rtn)?,
+            Self::Gptq(codes) => codes.expand(Quantizer::Gptq)?,
         };
         match compressions.is_empty() {
             true => Err("asks for nothing; list sparsities, patterns or bits".into()),
             false => Ok(compressions),
         }
+    }
+}
+
+impl Codes {
+    fn expand(&self, quantizer: Quantizer) -> Result<Vec<Compression>, String> {
+        let granularity = self.group_size.map_or(Granularity::Channel, Granularity::Group);
+        let quantize = |&bits: &u8| {
+            let scheme = Scheme::new(bits, self.symmetric, granularity).map_err(|error| error.to_string())?;
+            Ok(Compression::Quantize { quantizer, scheme })
+        };
+        self.bits.iter().map(quantize).collect()
     }
 }
 

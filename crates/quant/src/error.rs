@@ -42,6 +42,21 @@ pub enum QuantError {
     /// A selection that matches nothing is a misspelt path more often than a wish.
     #[error("the selection matches no weight matrix of the module")]
     NothingSelected,
+    /// Calibration without samples.
+    #[error("no calibration samples; at least one sequence of tokens is needed")]
+    NoSamples,
+    /// A Hessian of another layer.
+    #[error("the Hessian is of {observed} inputs, the weight has {d_in}")]
+    OtherInputs {
+        /// Inputs of the matrix.
+        d_in: usize,
+        /// Inputs of the Hessian.
+        observed: usize,
+    },
+    /// Inputs so dependent that their Hessian cannot be inverted.
+    #[cfg(feature = "calibration")]
+    #[error("{0}; calibrate on more or longer samples")]
+    Hessian(#[from] junkdna_backend::calibration::NotPositiveDefinite),
     /// Any of the above, in one weight of a module.
     #[error("{path}: {source}")]
     Weight {

@@ -4,6 +4,8 @@
 
 mod error;
 mod finite;
+#[cfg(feature = "calibration")]
+mod gptq;
 mod grid;
 mod module;
 mod quantized;
@@ -13,6 +15,8 @@ mod scheme;
 mod summary;
 
 pub use error::QuantError;
+#[cfg(feature = "calibration")]
+pub use gptq::Gptq;
 pub use grid::Grid;
 pub use quantized::Quantized;
 pub use range::{MinMax, Range};

@@ -1,9 +1,9 @@
-use super::{compress, load, selection};
+use super::{calibration, compress, load, samples, selection};
 use crate::arguments::Prune;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
-use junkdna_experiment::{Calibration, Compressed, Compression, PruneMethod};
+use junkdna_experiment::{Compressed, Compression, PruneMethod};
 use serde_json::json;
 use std::time::Instant;
 
@@ -17,14 +17,11 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let scope = arguments.scope.unwrap_or(method.default_scope());
     method.check_scope(scope).map_err(CliError::Request)?;
     let compression = Compression::Prune { method, target, scope };
-    let calibration = calibration(&arguments, &compression)?;
+    let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
-    let samples = match calibration {
-        Some(calibration) => calibration.read(&loaded.tokenizer, loaded.model.config().vocab_size())?,
-        None => Vec::new(),
-    };
+    let samples = samples(calibration.as_ref(), &loaded)?;
     progress.label(&compression.name());
     let started = Instant::now();
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
@@ -59,20 +56,4 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         mask.removed() + mask.kept(),
         100.0 * mask.sparsity()
     ))
-}
-
-/// The samples of a method that needs some.
-fn calibration(arguments: &Prune, compression: &Compression) -> Result<Option<Calibration>, CliError> {
-    match &arguments.calibration.calibration {
-        None if compression.needs_calibration() => {
-            Err(CliError::Request(format!("method `{}` needs text: give --calibration FILE", arguments.method)))
-        }
-        None => Ok(None),
-        Some(file) => Ok(Some(Calibration {
-            file: file.clone(),
-            samples: arguments.calibration.samples,
-            length: arguments.calibration.length,
-            seed: arguments.seed,
-        })),
-    }
 }

@@ -1,4 +1,4 @@
-use super::{compress, load, selection};
+use super::{calibration, compress, load, samples, selection};
 use crate::arguments::Quantize;
 use crate::error::CliError;
 use crate::output;
@@ -14,12 +14,14 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let scheme = Scheme::new(arguments.bits, arguments.symmetric, granularity)
         .map_err(|error| CliError::Request(error.to_string()))?;
     let compression = Compression::Quantize { quantizer, scheme };
+    let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
+    let samples = samples(calibration.as_ref(), &loaded)?;
     progress.label(&compression.name());
     let started = Instant::now();
-    let (loaded, compressed) = compress(loaded, &compression, &selection, &[], |share| progress.share(share))?;
+    let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
     let effective_bits = compressed.effective_bits();
     let Compressed::Quantized(summary) = compressed else { return Ok(()) };

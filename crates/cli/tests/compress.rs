@@ -1,4 +1,4 @@
-//! Pruning and what it prints, on a model small enough for every test run.
+//! Compressing and what it prints, on a model small enough for every test run.
 
 mod common;
 
@@ -49,6 +49,31 @@ fn every_method_meets_its_target_and_leaves_the_rest() {
             assert!(mask.is_file());
             let files = ["config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json"];
             assert!(files.iter().all(|file| names(&out).contains(&(*file).to_owned())), "{:?}", names(&out));
+        }
+    }
+}
+
+#[test]
+fn every_quantizer_keeps_to_its_bits() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let samples = samples(folder.path());
+    for method in ["rtn", "gptq"] {
+        let out = folder.path().join(method);
+        let arguments = ["quantize", "--json", "--bits", "3", "--group-size", "8", "--method", method, "--model"];
+        let mut command = junkdna();
+        command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples);
+        let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+        let bits = result["effective_bits"].as_f64().unwrap();
+        assert!((bits - (3.0 + 19.0 / 8.0)).abs() < 1e-9, "{method}: {bits}");
+        let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        for name in file.names().into_iter().filter(|name| name.contains("proj")) {
+            let values = file.tensor(name).unwrap().data().as_chunks::<4>().0;
+            for group in values.chunks(8) {
+                let distinct: std::collections::BTreeSet<_> = group.iter().collect();
+                assert!(distinct.len() <= 8, "{method}: {name} has {} values in a group", distinct.len());
+            }
         }
     }
 }
