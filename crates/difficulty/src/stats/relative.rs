@@ -49,6 +49,18 @@ impl Estimate {
         [self.value - half, self.value + half]
     }
 
+    /// One-sided p-value of "is at most `bound`".
+    #[must_use]
+    pub fn p_greater_than(&self, bound: f64) -> f64 {
+        p_above(self.value - bound, self.standard_error, self.degrees_of_freedom)
+    }
+
+    /// One-sided p-value of "is at least `bound`".
+    #[must_use]
+    pub fn p_less_than(&self, bound: f64) -> f64 {
+        p_above(bound - self.value, self.standard_error, self.degrees_of_freedom)
+    }
+
     fn new(value: f64, influence: &[f64], estimated: usize) -> Result<Self, StatsError> {
         let (n, needed) = (influence.len(), estimated + 1);
         if n < needed {
@@ -188,14 +200,18 @@ fn student(degrees_of_freedom: f64) -> Option<StudentsT> {
 }
 
 fn p_two_sided(value: f64, standard_error: f64, degrees_of_freedom: f64) -> f64 {
+    (2.0 * p_above(value.abs(), standard_error, degrees_of_freedom)).min(1.0)
+}
+
+/// P(T ≥ value / standard error); without an error only the sign is left.
+fn p_above(value: f64, standard_error: f64, degrees_of_freedom: f64) -> f64 {
     if value == 0.0 {
-        return 1.0;
+        return 0.5;
     }
     if standard_error == 0.0 {
-        return 0.0;
+        return if value > 0.0 { 0.0 } else { 1.0 };
     }
-    let t = (value / standard_error).abs();
-    student(degrees_of_freedom).map_or(1.0, |student| (2.0 * student.sf(t)).min(1.0))
+    student(degrees_of_freedom).map_or(1.0, |student| student.sf(value / standard_error))
 }
 
 #[cfg(test)]
