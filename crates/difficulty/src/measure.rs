@@ -4,6 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::{ItemOutcome, Outcomes, StatsError};
 
+mod curve;
+mod gap;
+mod repair;
+
+pub use curve::{CriticalSparsity, CurvePoint, DropCurve};
+pub use gap::normalized_gap;
+pub use repair::{Irreparability, irreparability};
+
 /// Scores up to this count as chance: sums of thirds and sevenths do not cancel to the last bit.
 pub(crate) const AT_CHANCE: f64 = 1e-9;
 

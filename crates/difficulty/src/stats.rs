@@ -28,5 +28,5 @@ pub use monotonicity::{MonotonicityTest, monotonicity};
 pub use page::{PageTest, page_l};
 pub use relative::{Estimate, LevelScores, mean_relative_drop, relative_drop_slope};
 
-pub(crate) use clustered::{Draw, Grid, Means, resamples};
+pub(crate) use clustered::{Draw, Grid, resamples};
 pub(crate) use replicates::replicates;

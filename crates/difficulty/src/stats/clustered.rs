@@ -116,6 +116,11 @@ impl Draw {
         Self { seeds: (0..seeds).collect(), times: vec![1.0; items] }
     }
 
+    /// Mean of one value per item.
+    pub(crate) fn mean(&self, values: &[f64]) -> f64 {
+        self.times.iter().zip(values).map(|(times, value)| times * value).sum::<f64>() / values.len() as f64
+    }
+
     fn random(seeds: usize, items: usize, rng: &mut ChaCha8Rng) -> Self {
         let mut times = vec![0.0; items];
         (0..items).for_each(|_| times[rng.random_range(0..items)] += 1.0);
