@@ -2,6 +2,7 @@
 
 pub mod irt;
 pub mod measure;
+pub mod power;
 pub mod stats;
 pub mod suite;
 

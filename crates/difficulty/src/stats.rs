@@ -29,4 +29,6 @@ pub use page::{PageTest, page_l};
 pub use relative::{Estimate, LevelScores, mean_relative_drop, relative_drop_slope};
 
 pub(crate) use clustered::{Draw, Grid, resamples};
+pub(crate) use equivalence::equivalence_of_rare;
+pub(crate) use relative::{Contribution, Seeds, mean, slope};
 pub(crate) use replicates::replicates;

@@ -39,6 +39,11 @@ pub fn judge(study: &Study, config: &JudgeConfig) -> Result<Vec<Verdict>, StatsE
     Ok(verdicts)
 }
 
+/// The claim [`Claim::HarderTasksDropMore`] alone, of a study and settings that are known to be right.
+pub(crate) fn judge_ordering(study: &Study, series: &Series, config: &JudgeConfig) -> Result<Verdict, StatsError> {
+    ordering::judge(study, &Eligible::of(study, config)?, series, config)
+}
+
 fn pruning_series(study: &Study) -> Vec<Series> {
     let mut series: Vec<Series> = study
         .compressions

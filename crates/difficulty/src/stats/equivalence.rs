@@ -19,10 +19,30 @@ pub struct EquivalenceTest {
 /// the power approach for assessing the equivalence of average bioavailability", J. Pharmacokin. Biopharm. 15).
 ///
 /// # Errors
-/// A margin that is not positive.
+/// A margin below 0.
 pub fn equivalence(estimate: &Estimate, margin: f64) -> Result<EquivalenceTest, StatsError> {
-    StatsError::positive("margin of the equivalence test", margin)?;
+    StatsError::within("margin of the equivalence test", margin, 0.0..=f64::MAX, "at least 0")?;
     let p_lower = estimate.p_greater_than(-margin);
     let p_upper = estimate.p_less_than(margin);
+    Ok(EquivalenceTest { p_lower, p_upper, p: p_lower.max(p_upper) })
+}
+
+/// As [`equivalence`] where losses can be so rare that their variance is not seen: for either test `losses` more are
+/// counted where they hurt most, in the estimate and in its variance (as Agresti and Coull 1998, "Approximate is better
+/// than 'exact' for interval estimation of binomial proportions", Amer. Statist. 52, with z² / 2 losses at level α).
+/// `one_loss` is what a loss can take from and add to the estimate.
+pub(crate) fn equivalence_of_rare(
+    estimate: &Estimate,
+    one_loss: [f64; 2],
+    losses: f64,
+    margin: f64,
+) -> Result<EquivalenceTest, StatsError> {
+    let with = |reach: f64| Estimate {
+        value: estimate.value + losses * reach,
+        standard_error: (estimate.standard_error.powi(2) + losses * reach.powi(2)).sqrt(),
+        ..*estimate
+    };
+    let [lowered, raised] = one_loss.map(with);
+    let (p_lower, p_upper) = (equivalence(&lowered, margin)?.p_lower, equivalence(&raised, margin)?.p_upper);
     Ok(EquivalenceTest { p_lower, p_upper, p: p_lower.max(p_upper) })
 }
