@@ -82,13 +82,15 @@ pub fn tally(
     Ok(tallies)
 }
 
-/// Power of [`Claim::HarderTasksDropMore`] for pruning by magnitude: how often [`judge`] supports it when the planted
-/// truth holds. Only this claim is judged, which is faster than [`tally`].
+/// Power for one claim: how often [`judge`] supports it when the planted truth holds. Only this claim is judged, which is
+/// faster than [`tally`]. `series` counts where the claim is about pruning.
 ///
 /// # Errors
 /// Those of [`tally`].
-pub fn ordering_power(
+pub fn power(
     planted: &PlantedStudy,
+    claim: Claim,
+    series: &Series,
     config: &JudgeConfig,
     simulations: usize,
     seed: u64,
@@ -97,11 +99,24 @@ pub fn ordering_power(
     config.check()?;
     StatsError::at_least("simulations", simulations, 1)?;
     let supported = replicates(seed, simulations, |rng| {
-        let verdict = verdict::judge_ordering(&planted.simulate(rng), &Series::Magnitude, config)?;
+        let verdict = verdict::judge_claim(&planted.simulate(rng), claim, series, config)?;
         Ok(verdict.outcome == Decision::Supported)
     });
     let supported = supported.collect::<Result<Vec<bool>, StatsError>>()?;
     Ok(Rate { count: supported.into_iter().filter(|&supported| supported).count(), simulations })
+}
+
+/// What is asked of a study.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wanted<'a> {
+    /// The claim that it should be able to support.
+    pub claim: Claim,
+    /// The series it is about, where it is about pruning.
+    pub series: &'a Series,
+    /// The power it should have.
+    pub power: f64,
+    /// The number of base items per family that is out of reach beyond.
+    pub most_items: usize,
 }
 
 /// A sample size and its power.
@@ -113,32 +128,32 @@ pub struct ItemsNeeded {
     pub power: Rate,
 }
 
-/// The smallest number of base items per family, to about 3 %, at which the power of the ordering test is at least
-/// `target`: the lower end of the power's one-sided 95 % interval has to be, so that luck in the simulation does not
-/// promise too much. `planted.items` is ignored. None where `most` items are not enough.
+/// The smallest number of base items per family, to about 3 %, at which the power for a claim is what is wanted: the lower
+/// end of the power's one-sided 95 % interval has to be, so that luck in the simulation does not promise too much.
+/// `planted.items` is ignored. None where the most items are not enough.
 ///
 /// # Errors
-/// Those of [`ordering_power`]; a target that is not between 0 and 1.
+/// Those of [`power`]; a wanted power that is not between 0 and 1.
 pub fn items_needed(
     planted: &PlantedStudy,
+    wanted: Wanted<'_>,
     config: &JudgeConfig,
-    target: f64,
-    most: usize,
     simulations: usize,
     seed: u64,
 ) -> Result<Option<ItemsNeeded>, StatsError> {
-    StatsError::within("target power", target, 1e-6..=0.999, "0.000001 to 0.999")?;
+    StatsError::within("wanted power", wanted.power, 1e-6..=0.999, "0.000001 to 0.999")?;
     let enough = |items: usize| {
-        let power = ordering_power(&PlantedStudy { items, ..planted.clone() }, config, simulations, seed)?;
-        Ok((power.interval(0.9)[0] >= target).then_some(ItemsNeeded { items, power }))
+        let sized = PlantedStudy { items, ..planted.clone() };
+        let power = power(&sized, wanted.claim, wanted.series, config, simulations, seed)?;
+        Ok((power.interval(0.9)[0] >= wanted.power).then_some(ItemsNeeded { items, power }))
     };
-    let mut too_few = config.min_items.max(4) / 2;
+    let mut too_few = config.min_items / 2;
     let mut found = loop {
-        let next = (2 * too_few).min(most);
+        let next = (2 * too_few).min(wanted.most_items);
         if let Some(found) = enough(next)? {
             break found;
         }
-        if next == most {
+        if next == wanted.most_items {
             return Ok(None);
         }
         too_few = next;

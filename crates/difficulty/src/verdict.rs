@@ -39,9 +39,21 @@ pub fn judge(study: &Study, config: &JudgeConfig) -> Result<Vec<Verdict>, StatsE
     Ok(verdicts)
 }
 
-/// The claim [`Claim::HarderTasksDropMore`] alone, of a study and settings that are known to be right.
-pub(crate) fn judge_ordering(study: &Study, series: &Series, config: &JudgeConfig) -> Result<Verdict, StatsError> {
-    ordering::judge(study, &Eligible::of(study, config)?, series, config)
+/// One claim alone, of a study and settings that are known to be right; `series` counts where the claim is about pruning.
+pub(crate) fn judge_claim(
+    study: &Study,
+    claim: Claim,
+    series: &Series,
+    config: &JudgeConfig,
+) -> Result<Verdict, StatsError> {
+    let eligible = Eligible::of(study, config)?;
+    match claim {
+        Claim::DropGrowsWithSparsity => sparsity::judge(study, &eligible, series, config),
+        Claim::HarderTasksDropMore => ordering::judge(study, &eligible, series, config),
+        Claim::PruningOrdersMoreThanQuantization => quantization::judge_contrast(study, &eligible, series, config),
+        Claim::QuantizationShowsNoOrdering => quantization::judge_no_ordering(study, &eligible, config),
+        Claim::RandomPruningLosesMore => control::judge(study, &eligible, config),
+    }
 }
 
 fn pruning_series(study: &Study) -> Vec<Series> {

@@ -27,22 +27,22 @@ pub fn equivalence(estimate: &Estimate, margin: f64) -> Result<EquivalenceTest, 
     Ok(EquivalenceTest { p_lower, p_upper, p: p_lower.max(p_upper) })
 }
 
-/// As [`equivalence`] where losses can be so rare that their variance is not seen: for either test `losses` more are
-/// counted where they hurt most, in the estimate and in its variance (as Agresti and Coull 1998, "Approximate is better
-/// than 'exact' for interval estimation of binomial proportions", Amer. Statist. 52, with z² / 2 losses at level α).
-/// `one_loss` is what a loss can take from and add to the estimate.
+/// As [`equivalence`] where changed answers can be so few that their variance is not seen: for either test `unseen` more
+/// are counted where they matter most, in the estimate and in its variance (as Agresti and Coull 1998, "Approximate is
+/// better than 'exact' for interval estimation of binomial proportions", Amer. Statist. 52, with z² / 2 at level α).
+/// `one_change` is what one can take from and add to the estimate.
 pub(crate) fn equivalence_of_rare(
     estimate: &Estimate,
-    one_loss: [f64; 2],
-    losses: f64,
+    one_change: [f64; 2],
+    unseen: f64,
     margin: f64,
 ) -> Result<EquivalenceTest, StatsError> {
     let with = |reach: f64| Estimate {
-        value: estimate.value + losses * reach,
-        standard_error: (estimate.standard_error.powi(2) + losses * reach.powi(2)).sqrt(),
+        value: estimate.value + unseen * reach,
+        standard_error: (estimate.standard_error.powi(2) + unseen * reach.powi(2)).sqrt(),
         ..*estimate
     };
-    let [lowered, raised] = one_loss.map(with);
+    let [lowered, raised] = one_change.map(with);
     let (p_lower, p_upper) = (equivalence(&lowered, margin)?.p_lower, equivalence(&raised, margin)?.p_upper);
     Ok(EquivalenceTest { p_lower, p_upper, p: p_lower.max(p_upper) })
 }

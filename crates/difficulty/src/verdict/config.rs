@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::StatsError;
 use crate::stats::StandingRule;
@@ -59,6 +60,11 @@ impl JudgeConfig {
         StatsError::at_least("min_items", self.min_items, 2)?;
         StatsError::at_least("min_strengths", self.min_strengths, 2)?;
         StatsError::at_least("permutations", self.permutations, 100)
+    }
+
+    /// Changed answers that may have gone unseen, z² / 2 at the level of the tests.
+    pub(super) fn unseen_changes(&self) -> f64 {
+        Normal::standard().inverse_cdf(1.0 - self.alpha).powi(2) / 2.0
     }
 
     pub(super) fn confidence(&self) -> f64 {

@@ -1,5 +1,3 @@
-use statrs::distribution::{ContinuousCDF, Normal};
-
 use crate::stats::{equivalence_of_rare, mean, slope};
 use crate::{Compression, Series, SizeMatch, StatsError, Study};
 
@@ -18,11 +16,11 @@ pub(super) fn judge_no_ordering(
     let rule = format!(
         "the slope of the relative drop over difficulty as for pruning, over the quantized models that match a pruned one \
          in size (all, if no match is given); supported if it is within ±{margin} (two one-sided tests at {}, with {:.2} \
-         losses more than seen where they hurt most) and no family alone is significantly ordered (Holm) and above {margin}; \
+         changed answers more than seen where they matter most) and no family alone is significantly ordered (Holm) and above {margin}; \
          contradicted if it is positive at {} (two-sided) and not so small; not decided where the mean relative drop is \
          above {}; p is that of the two one-sided tests, unless contradicted",
         config.alpha,
-        unseen_losses(config),
+        config.unseen_changes(),
         config.alpha,
         config.collapsed
     );
@@ -39,8 +37,8 @@ pub(super) fn judge_no_ordering(
         return Ok(undecided("no family has enough levels between floor and ceiling"));
     }
     let slopes = estimate(study, &families, &compressions, &[], slope)?;
-    let one_loss = slope(&levels(study, &families, &compressions, &[])?)?.one_loss;
-    let equivalence = equivalence_of_rare(&slopes, one_loss, unseen_losses(config), margin)?;
+    let one_change = slope(&levels(study, &families, &compressions, &[])?)?.one_change;
+    let equivalence = equivalence_of_rare(&slopes, one_change, config.unseen_changes(), margin)?;
     let mut verdict = undecided("").with_estimate(&slopes, config.confidence());
     verdict.families = family_estimates(study, &families, &compressions, &[], config)?;
     let ordered = verdict.families.iter().find(|family| family.p_holm <= config.alpha && family.effect > margin);
@@ -60,11 +58,6 @@ pub(super) fn judge_no_ordering(
         Some(reason) => verdict.decide(Decision::NotDecided, reason),
         None => verdict.decide(Decision::Supported, "the interval lies within the margin"),
     })
-}
-
-/// z² / 2 at the level of the tests.
-fn unseen_losses(config: &JudgeConfig) -> f64 {
-    Normal::standard().inverse_cdf(1.0 - config.alpha).powi(2) / 2.0
 }
 
 pub(super) fn judge_contrast(

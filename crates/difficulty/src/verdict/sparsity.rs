@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::stats::{Estimate, holm, mean, page_l};
+use crate::stats::{Estimate, equivalence_of_rare, holm, mean, page_l};
 use crate::{Compression, Series, StatsError, Study};
 
 use super::scores::{Eligible, estimate, levels};
@@ -21,9 +21,11 @@ pub(super) fn judge(
         "supported if three one-sided tests at {} agree: Page's L over sparsities, blocks = base items, value = the item's \
          drop, mean over its variants between floor and ceiling, permuted within blocks; the relative drop at the highest \
          sparsity is above that at the lowest, t-test over base items, and over seeds where a strength has several; no step \
-         between neighbours falls by {margin} or more, t-tests; contradicted if the drop from lowest to highest sparsity, or \
+         between neighbours falls by {margin} or more, t-tests that count {:.2} changed answers more than seen; contradicted if the drop from lowest to highest sparsity, or \
          any step between neighbours (Holm), is negative at {} (two-sided); p is the largest of the three",
-        config.alpha, config.alpha
+        config.alpha,
+        config.unseen_changes(),
+        config.alpha
     );
     let undecided = |reason: &str| {
         let claim = Claim::DropGrowsWithSparsity;
@@ -41,7 +43,11 @@ pub(super) fn judge(
     let total = growth(study, eligible, &groups[0], &groups[groups.len() - 1])?;
     let steps =
         groups.windows(2).map(|pair| growth(study, eligible, &pair[0], &pair[1])).collect::<Result<Vec<_>, _>>()?;
-    let no_fall = steps.iter().map(|step| step.p_greater_than(-margin)).fold(0.0, f64::max);
+    let one_change = mean(&levels(study, &eligible.families, &groups[0], &[])?)?.one_change;
+    let no_fall = steps
+        .iter()
+        .map(|step| Ok(equivalence_of_rare(step, one_change, config.unseen_changes(), margin)?.p_lower))
+        .try_fold(0.0, |largest: f64, p: Result<f64, StatsError>| p.map(|p| largest.max(p)))?;
     let p = page.p_permutation.max(total.p_greater_than(0.0)).max(no_fall);
     let mut verdict = undecided("").with_estimate(&total, config.confidence());
     verdict.p = Some(p);
