@@ -63,13 +63,14 @@ pub struct ItemResponse {
     pub steps: usize,
 }
 
-/// Fits the two-parameter logistic model (Birnbaum 1968) to `answers`, `[models][items]`, none where a model did not answer.
+/// Fits the two-parameter logistic model (Birnbaum 1968) to `answers`, `[models][items]`, none where a model did not
+/// answer.
 ///
-/// Marginal maximum likelihood by EM over abilities with Gauss–Hermite quadrature (Bock and Aitkin 1981, "Marginal maximum
-/// likelihood estimation of item parameters: application of an EM algorithm", Psychometrika 46), with normal priors on
-/// difficulty and log discrimination (Mislevy 1986, "Bayes modal estimation in item response models", Psychometrika 51),
-/// weak ones: an item that every model has right or wrong stays finite, and with ten models no item's slope runs away.
-/// The sign is fixed by discriminations above 0, scale and origin by the abilities' N(0, 1).
+/// Marginal maximum likelihood by EM over abilities with Gauss–Hermite quadrature (Bock and Aitkin 1981, "Marginal
+/// maximum likelihood estimation of item parameters: application of an EM algorithm", Psychometrika 46), with normal
+/// priors on difficulty and log discrimination (Mislevy 1986, "Bayes modal estimation in item response models",
+/// Psychometrika 51), weak ones: an item that every model has right or wrong stays finite, and with ten models no
+/// item's slope runs away. The sign is fixed by discriminations above 0, scale and origin by the abilities' N(0, 1).
 ///
 /// # Errors
 /// Fewer than two models, no items, rows of different lengths, settings out of range, no convergence.

@@ -55,8 +55,8 @@ impl Symmetric {
         Some(Cholesky { size: n, lower })
     }
 
-    /// Solves self + ridge · diagonal, the ridge as small as makes it positive definite, for `right`: a Newton step that
-    /// leads uphill where the negative Hessian is not positive definite.
+    /// Solves self + ridge · diagonal, the ridge as small as makes it positive definite, for `right`: a Newton step
+    /// that leads uphill where the negative Hessian is not positive definite.
     pub(crate) fn solve_damped(&self, right: &[f64]) -> Result<Vec<f64>, StatsError> {
         let mut ridge = 0.0;
         for _ in 0..60 {

@@ -27,9 +27,9 @@ impl Rate {
         self.count as f64 / self.simulations as f64
     }
 
-    /// Exact interval of the true rate (Clopper and Pearson 1934, "The use of confidence or fiducial limits illustrated in
-    /// the case of the binomial", Biometrika 26): each end errs with probability (1 − `confidence`) / 2, which is clamped
-    /// to 10⁻⁹ … ½.
+    /// Exact interval of the true rate (Clopper and Pearson 1934, "The use of confidence or fiducial limits illustrated
+    /// in the case of the binomial", Biometrika 26): each end errs with probability (1 − `confidence`) / 2, which is
+    /// clamped to 10⁻⁹ … ½.
     #[must_use]
     pub fn interval(&self, confidence: f64) -> [f64; 2] {
         let tail = ((1.0 - confidence) / 2.0).clamp(1e-9, 0.5);
@@ -82,8 +82,8 @@ pub fn tally(
     Ok(tallies)
 }
 
-/// Power for one claim: how often [`judge`] supports it when the planted truth holds. Only this claim is judged, which is
-/// faster than [`tally`]. `series` counts where the claim is about pruning.
+/// Power for one claim: how often [`judge`] supports it when the planted truth holds. Only this claim is judged, which
+/// is faster than [`tally`]. `series` counts where the claim is about pruning.
 ///
 /// # Errors
 /// Those of [`tally`].
@@ -128,9 +128,9 @@ pub struct ItemsNeeded {
     pub power: Rate,
 }
 
-/// The smallest number of base items per family, to about 3 %, at which the power for a claim is what is wanted: the lower
-/// end of the power's one-sided 95 % interval has to be, so that luck in the simulation does not promise too much.
-/// `planted.items` is ignored. None where the most items are not enough.
+/// The smallest number of base items per family, to about 3 %, at which the power for a claim is what is wanted: the
+/// lower end of the power's one-sided 95 % interval has to be, so that luck in the simulation does not promise too
+/// much. `planted.items` does not count. None where the most items are not enough.
 ///
 /// # Errors
 /// Those of [`power`]; a wanted power that is not between 0 and 1.

@@ -7,9 +7,9 @@ pub(crate) struct Node {
     pub(crate) weight: f64,
 }
 
-/// Gauss–Hermite nodes for ∫ f(z) φ(z) dz ≈ Σ weight f(at), exact for polynomials below degree 2 `count` (Abramowitz and
-/// Stegun 1964, 25.4.46, scaled to the normal density). The zeros of one orthonormal polynomial separate those of the
-/// next, which brackets them all.
+/// Gauss–Hermite nodes for ∫ f(z) φ(z) dz ≈ Σ weight f(at), exact for polynomials below degree 2 `count` (Abramowitz
+/// and Stegun 1964, 25.4.46, scaled to the normal density). The zeros of one orthonormal polynomial separate those of
+/// the next, which brackets them all.
 pub(crate) fn gauss_hermite(count: usize) -> Vec<Node> {
     let mut zeros: Vec<f64> = Vec::new();
     for degree in 1..=count {

@@ -170,16 +170,22 @@ proptest! {
         let mut shuffled = seeds.clone();
         shuffled.iter_mut().for_each(|seed| seed.items.reverse());
         let bootstrap = Bootstrap { resamples: 100, seed, ..Bootstrap::default() };
-        let interval = |seeds: &[Outcomes; 2]| clustered_bootstrap(&seeds.each_ref().map(|s| run(&dense, s)), &bootstrap);
+        let interval = |seeds: &[Outcomes; 2]| {
+            clustered_bootstrap(&seeds.each_ref().map(|seed| run(&dense, seed)), &bootstrap)
+        };
         let found = interval(&seeds)?;
         prop_assert_eq!(&found, &interval(&shuffled)?);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         prop_assert_eq!(&found, &pool.install(|| interval(&seeds))?);
         prop_assert!(found.drop.low <= found.drop.high);
     }
 
     #[test]
-    fn more_tolerance_is_more_sparsity(lost in proptest::collection::vec(0_usize..30, 1..5), a in 0.0..1.5, b in 0.0..1.5) {
+    fn more_tolerance_is_more_sparsity(
+        lost in proptest::collection::vec(0_usize..30, 1..5),
+        a in 0.0..1.5,
+        b in 0.0..1.5,
+    ) {
         let dense = outcomes(|_| true, 30);
         let pruned: Vec<Outcomes> = lost.iter().map(|&lost| outcomes(move |i| i >= lost, 30)).collect();
         let points: Vec<CurvePoint> = pruned

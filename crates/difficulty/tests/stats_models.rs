@@ -32,8 +32,8 @@ fn answers() -> Vec<(usize, bool, f64, f64)> {
 fn mixed_logistic_agrees_with_lme4() {
     let answers = answers();
     assert_eq!(answers.iter().filter(|answer| answer.1).count(), 301);
-    // lme4 1.1-31: glmer(y ~ s * d + (1 | item), binomial, nAGQ = 25) on the centred predictors. Its standard errors come
-    // from a numerical Hessian: they agree to fewer digits.
+    // lme4 1.1-31: glmer(y ~ s * d + (1 | item), binomial, nAGQ = 25) on the centred predictors. Its standard errors
+    // come from a numerical Hessian: they agree to fewer digits.
     let fit = sparsity_by_difficulty(&answers).unwrap();
     for (found, value, error) in [
         (fit.sparsity, -1.918_862_000_792, 0.410_480_752),

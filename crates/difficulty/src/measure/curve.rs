@@ -55,12 +55,12 @@ impl DropCurve {
         Ok(Self { points: curve })
     }
 
-    /// The largest sparsity up to which the relative drop stays within `tolerance`, with a bootstrap interval over items
-    /// and seeds. A drop that returns below the tolerance later does not count.
+    /// The largest sparsity up to which the relative drop stays within `tolerance`, with a bootstrap interval over
+    /// items and seeds. A drop that returns below the tolerance later does not count.
     ///
     /// # Errors
-    /// A tolerance that is negative, settings out of range, a dense model that is not above chance, or not in over 5 % of
-    /// the resamples.
+    /// A tolerance that is negative, settings out of range, a dense model that is not above chance, or not in over 5 %
+    /// of the resamples.
     pub fn critical_sparsity(&self, tolerance: f64, bootstrap: &Bootstrap) -> Result<CriticalSparsity, StatsError> {
         StatsError::within("tolerance of the critical sparsity", tolerance, 0.0..=f64::MAX, "at least 0")?;
         let crossing = |draw: &Draw| Some(crossing(&self.drops(draw)?, tolerance));
@@ -69,8 +69,8 @@ impl DropCurve {
         Ok(CriticalSparsity { sparsity, reached })
     }
 
-    /// Area under the curve up to the largest sparsity, divided by that sparsity: the mean relative drop (trapezoids), with
-    /// a bootstrap interval over items and seeds.
+    /// Area under the curve up to the largest sparsity, divided by that sparsity: the mean relative drop (trapezoids),
+    /// with a bootstrap interval over items and seeds.
     ///
     /// # Errors
     /// Those of [`DropCurve::critical_sparsity`].

@@ -1,9 +1,9 @@
 use crate::stats::{Bootstrap, Draw, Interval, resamples};
 use crate::{Outcomes, StatsError};
 
-/// Normalized human–model gap, (human − accuracy) / human: the difficulty of a task for this model, measured on the dense
-/// one (Junk DNA Hypothesis, arXiv 2310.02277, section 3). Negative where the model is better. Human accuracy counts as
-/// known; the interval is the bootstrap's over items.
+/// Normalized human–model gap, (human − accuracy) / human: the difficulty of a task for this model, measured on the
+/// dense one (Junk DNA Hypothesis, arXiv 2310.02277, section 3). Negative where the model is better. Human accuracy
+/// counts as known; the interval is the bootstrap's over items.
 ///
 /// # Errors
 /// A human accuracy that is not above 0 and at most 1; those of [`Outcomes::check`]; settings out of range.

@@ -10,13 +10,14 @@ pub struct Irreparability {
     pub before: Interval,
     /// Relative drop of the pruned model after training, against the dense model trained with the same budget.
     pub after: Interval,
-    /// `after` / `before`: 0 where all came back, 1 where nothing did. None where the interval of `before` is not above 0:
-    /// what was not lost cannot be repaired.
+    /// `after` / `before`: 0 where all came back, 1 where nothing did. None where the interval of `before` is not above
+    /// 0: what was not lost cannot be repaired.
     pub ratio: Option<Interval>,
 }
 
-/// Irreparability of the loss of one variant (Junk DNA Hypothesis, arXiv 2310.02277: the loss on hard tasks stays though
-/// the model is trained on them), with a bootstrap over items and seeds that takes both drops from the same resample.
+/// Irreparability of the loss of one variant (Junk DNA Hypothesis, arXiv 2310.02277: the loss on hard tasks stays
+/// though the model is trained on them), with a bootstrap over items and seeds that takes both drops from the same
+/// resample.
 ///
 /// # Errors
 /// Different numbers of seeds, items that are not paired, settings out of range, a dense model that is not above chance

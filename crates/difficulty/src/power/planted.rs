@@ -19,8 +19,8 @@ pub struct PlantedCompression {
 
 /// A study whose truth is known, to be simulated.
 ///
-/// A model *knows* an item or guesses it. The dense model knows an item of level j with probability `dense[j]`, which is
-/// its expected chance-corrected score there; a compressed model loses what it knew with probability `drops[j]`, its
+/// A model *knows* an item or guesses it. The dense model knows an item of level j with probability `dense[j]`, which
+/// is its expected chance-corrected score there; a compressed model loses what it knew with probability `drops[j]`, its
 /// expected relative drop. Base items have an ability and a frailty of their own, which tie their levels, and the
 /// compressed models, to one another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

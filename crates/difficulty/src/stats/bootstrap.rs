@@ -38,8 +38,8 @@ impl Bootstrap {
         Interval { value, low: quantile(&sample, tail), high: quantile(&sample, 1.0 - tail) }
     }
 
-    /// As [`Bootstrap::percentiles`], of an estimate that is not defined in every resample: none where it is undefined in
-    /// over 5 % of them.
+    /// As [`Bootstrap::percentiles`], of an estimate that is not defined in every resample: none where it is undefined
+    /// in over 5 % of them.
     pub(crate) fn percentiles_if_defined(&self, value: Option<f64>, sample: Vec<Option<f64>>) -> Option<Interval> {
         let defined: Vec<f64> = sample.iter().copied().flatten().collect();
         let enough = defined.len() as f64 >= 0.95 * sample.len() as f64;

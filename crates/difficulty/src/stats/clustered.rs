@@ -18,11 +18,11 @@ pub struct Run<'a> {
     pub compressed: &'a Outcomes,
 }
 
-/// Percentile bootstrap of the mean drop over seeds and items, both resampled: every seed meets every item, so a resample
-/// draws seeds and items independently of each other and takes the cells where they cross (the pigeonhole bootstrap,
-/// Owen 2007, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, whose variance is a little too large, never asymptotically
-/// too small). With one run only items are resampled. Three seeds are few: the interval holds for more seeds of their
-/// kind only as far as three can tell.
+/// Percentile bootstrap of the mean drop over seeds and items, both resampled: every seed meets every item, so a
+/// resample draws seeds and items independently of each other and takes the cells where they cross (the pigeonhole
+/// bootstrap, Owen 2007, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, whose variance is a little too large, never
+/// asymptotically too small). With one run only items are resampled. Three seeds are few: the interval holds for more
+/// seeds of their kind only as far as three can tell.
 ///
 /// # Errors
 /// No runs; those of [`pair`]; [`StatsError::NotPaired`] where runs have different items; settings out of range.

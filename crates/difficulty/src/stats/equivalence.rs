@@ -27,10 +27,10 @@ pub fn equivalence(estimate: &Estimate, margin: f64) -> Result<EquivalenceTest, 
     Ok(EquivalenceTest { p_lower, p_upper, p: p_lower.max(p_upper) })
 }
 
-/// As [`equivalence`] where changed answers can be so few that their variance is not seen: for either test `unseen` more
-/// are counted where they matter most, in the estimate and in its variance (as Agresti and Coull 1998, "Approximate is
-/// better than 'exact' for interval estimation of binomial proportions", Amer. Statist. 52, with z² / 2 at level α).
-/// `one_change` is what one can take from and add to the estimate.
+/// As [`equivalence`] where changed answers can be so few that their variance is not seen: for either test `unseen`
+/// more are counted where they matter most, in the estimate and in its variance (as Agresti and Coull 1998,
+/// "Approximate is better than 'exact' for interval estimation of binomial proportions", Amer. Statist. 52, with z² / 2
+/// at level α). `one_change` is what one can take from and add to the estimate.
 pub(crate) fn equivalence_of_rare(
     estimate: &Estimate,
     one_change: [f64; 2],

@@ -2,8 +2,8 @@ use crate::StatsError;
 
 /// Weighted least-squares fit that never falls, by pooling adjacent violators in linear time (Ayer et al. 1955, "An
 /// empirical distribution function for sampling with incomplete information", Ann. Math. Statist. 26; Barlow et al.
-/// 1972, "Statistical Inference under Order Restrictions"). With binomial proportions as values and trials as weights it
-/// is also the maximum-likelihood fit.
+/// 1972, "Statistical Inference under Order Restrictions"). With binomial proportions as values and trials as weights
+/// it is also the maximum-likelihood fit.
 ///
 /// # Errors
 /// No values, lists of different lengths, values that are not finite, weights that are not positive.

@@ -47,8 +47,8 @@ pub struct MixedLogistic {
 }
 
 /// Fits P(correct | u) = logistic(x·β + σ u) with u ~ N(0, 1) per item by maximum marginal likelihood: adaptive
-/// Gauss–Hermite quadrature with `nodes` points around each item's mode (Pinheiro and Bates 1995, "Approximations to the
-/// log-likelihood function in the nonlinear mixed-effects model", J. Comput. Graph. Statist. 4), Newton steps with
+/// Gauss–Hermite quadrature with `nodes` points around each item's mode (Pinheiro and Bates 1995, "Approximations to
+/// the log-likelihood function in the nonlinear mixed-effects model", J. Comput. Graph. Statist. 4), Newton steps with
 /// gradient and information by the missing-information identities (Louis 1982, "Finding the observed information matrix
 /// when using the EM algorithm", J. R. Statist. Soc. B 44). One node is Laplace's approximation, whose identities are
 /// off; 9 or more agree with lme4's `nAGQ` to five digits.
@@ -80,12 +80,12 @@ pub fn mixed_logistic(answers: &[Answer], nodes: usize) -> Result<MixedLogistic,
     Err(StatsError::NotConverged { what: "mixed logistic regression", steps: STEPS, why })
 }
 
-/// The interaction of sparsity and difficulty: how much faster the log-odds of a right answer fall with sparsity for each
-/// unit of difficulty. Negative where harder tasks suffer more.
+/// The interaction of sparsity and difficulty: how much faster the log-odds of a right answer fall with sparsity for
+/// each unit of difficulty. Negative where harder tasks suffer more.
 ///
 /// `answers` has (item, correct, sparsity, difficulty); the model is correct ~ 1 + sparsity × difficulty + (1 | item).
-/// Log-odds know no chance level: with few choices the curve flattens towards guessing and the interaction shrinks. Beside
-/// [`super::relative_drop_slope`] it is a second view, not a replacement.
+/// Log-odds know no chance level: with few choices the curve flattens towards guessing and the interaction shrinks.
+/// Beside [`super::relative_drop_slope`] it is a second view, not a replacement.
 ///
 /// # Errors
 /// Those of [`mixed_logistic`].

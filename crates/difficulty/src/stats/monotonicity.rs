@@ -19,13 +19,13 @@ pub struct MonotonicityTest {
 
 /// Tests the null that binomial proportions never fall over an ordered factor: errors over rising sparsity.
 ///
-/// The statistic is T₁₂ of Robertson, Wright and Dykstra 1988, "Order Restricted Statistical Inference", section 2.3 and
-/// chapter 4; its null distribution is a mixture of χ² (chi-bar-squared) whose weights have no closed form beyond four
-/// unequal sample sizes. The p-value is therefore a parametric bootstrap, drawn at equal proportions: of all monotone
-/// truths this one makes large values most likely (Robertson and Wegman 1978, "Likelihood ratio tests for order
-/// restrictions in exponential families", Ann. Statist. 6), so the level holds for all. Drawing at the fit would be less
-/// conservative but is inconsistent where the truth is on the boundary of the order (Andrews 2000, "Inconsistency of the
-/// bootstrap when a parameter is on the boundary of the parameter space", Econometrica 68).
+/// The statistic is T₁₂ of Robertson, Wright and Dykstra 1988, "Order Restricted Statistical Inference", section 2.3
+/// and chapter 4; its null distribution is a mixture of χ² (chi-bar-squared) whose weights have no closed form beyond
+/// four unequal sample sizes. The p-value is therefore a parametric bootstrap, drawn at equal proportions: of all
+/// monotone truths this one makes large values most likely (Robertson and Wegman 1978, "Likelihood ratio tests for
+/// order restrictions in exponential families", Ann. Statist. 6), so the level holds for all. Drawing at the fit would
+/// be less conservative but is inconsistent where the truth is on the boundary of the order (Andrews 2000,
+/// "Inconsistency of the bootstrap when a parameter is on the boundary of the parameter space", Econometrica 68).
 ///
 /// Samples count as independent. The same items at every sparsity make their proportions correlate positively, their
 /// differences vary less than assumed, and the test conservative.

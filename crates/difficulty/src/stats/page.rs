@@ -23,8 +23,8 @@ pub struct PageTest {
 }
 
 /// Tests whether values rise over ordered treatments, within blocks (Page 1963, "Ordered hypotheses for multiple
-/// treatments", J. Amer. Statist. Assoc. 58). `blocks` has the shape `[blocks][treatments]`; the null is that a block's values are
-/// exchangeable. `permutations` 0 leaves out the permutation test (its p-value is then 1).
+/// treatments", J. Amer. Statist. Assoc. 58). `blocks` has the shape `[blocks][treatments]`; the null is that a block's
+/// values are exchangeable. `permutations` 0 leaves out the permutation test (its p-value is then 1).
 ///
 /// # Errors
 /// Fewer than one block or two treatments, blocks of different lengths, values that are not finite.
@@ -83,7 +83,8 @@ fn weighted(block: &[f64]) -> f64 {
     positions.zip(block).map(|(position, rank)| position as f64 * rank).sum()
 }
 
-/// Σ over blocks of Σ(rank − mean)² · Σ(position − mean)² / (treatments − 1): the permutation variance, exact with ties.
+/// Σ over blocks of Σ(rank − mean)² · Σ(position − mean)² / (treatments − 1): the permutation variance, exact with
+/// ties.
 fn variance(ranks: &[Vec<f64>]) -> f64 {
     let treatments = ranks[0].len() as f64;
     let mean = (treatments + 1.0) / 2.0;

@@ -93,8 +93,8 @@ impl Contribution {
     }
 
     /// Items and seeds are random: two-way clustering, V = V(items) + V(seeds) − V(items × seeds) (Cameron, Gelbach and
-    /// Miller 2011, "Robust inference with multiway clustering", J. Bus. Econ. Statist. 29), where seeds vary around the
-    /// mean of their strength; never less than V(items). Degrees of freedom: Satterthwaite 1946, "An approximate
+    /// Miller 2011, "Robust inference with multiway clustering", J. Bus. Econ. Statist. 29), where seeds vary around
+    /// the mean of their strength; never less than V(items). Degrees of freedom: Satterthwaite 1946, "An approximate
     /// distribution of estimates of variance components", Biometrics 2.
     pub(crate) fn estimate_over(&self, seeds: &[Seeds]) -> Result<Estimate, StatsError> {
         let n = self.influence.len();
@@ -137,11 +137,11 @@ impl Seeds {
 
 /// Slope of the relative drop over difficulty, common to the families; each family has its own mean relative drop.
 ///
-/// With D_j the sum of dense scores of a family's level j, Δ_j the sum of drops, x_j the position and x̄ = ΣD_j x_j / ΣD_j
-/// the slope is b = Σ(x_j − x̄)Δ_j / Σ D_j (x_j − x̄)²: least squares of the relative drops Δ_j / D_j on x_j with weights
-/// D_j, both sums also over families. Nothing is divided by a single level's small score. Under equal relative drops
-/// R within a family E[Δ_j − R D_j] = 0 at every level, whatever the distribution of the single items, so b is about
-/// zero; its standard error is the delta method's over base items, so that levels may share items.
+/// With D_j the sum of dense scores of a family's level j, Δ_j the sum of drops, x_j the position and x̄ = ΣD_j x_j /
+/// ΣD_j the slope is b = Σ(x_j − x̄)Δ_j / Σ D_j (x_j − x̄)²: least squares of the relative drops Δ_j / D_j on x_j with
+/// weights D_j, both sums also over families. Nothing is divided by a single level's small score. Under equal relative
+/// drops R within a family E[Δ_j − R D_j] = 0 at every level, whatever the distribution of the single items, so b is
+/// about zero; its standard error is the delta method's over base items, so that levels may share items.
 ///
 /// # Errors
 /// No family, a family of fewer than two positions, a level without items or with a dense score that is not above

@@ -4,8 +4,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Runs `replicate` `count` times, each with the ChaCha stream of its own index under one seed: which thread computes it
-/// decides nothing.
+/// Runs `replicate` `count` times, each with the ChaCha stream of its own index under one seed: which thread computes
+/// it decides nothing.
 pub(crate) fn replicates<T: Send>(
     seed: u64,
     count: usize,

@@ -18,7 +18,8 @@ pub struct JudgeConfig {
     pub min_items: usize,
     /// Different strengths that a series needs to speak about growth; at least 2.
     pub min_strengths: usize,
-    /// An ordering effect whose 1 − 2·alpha interval lies within ± this counts as none.
+    /// An ordering effect within ± this counts as none, and so does a step over sparsity that falls by less; in
+    /// relative drops.
     pub equivalence_margin: f64,
     /// A mean relative drop above this leaves nothing to order.
     pub collapsed: f64,

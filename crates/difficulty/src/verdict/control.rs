@@ -8,8 +8,9 @@ use super::{Claim, JudgeConfig, Verdict};
 /// If pruning at random cost no more than pruning small weights, magnitude would tell nothing about importance.
 pub(super) fn judge(study: &Study, eligible: &Eligible, config: &JudgeConfig) -> Result<Verdict, StatsError> {
     let rule = format!(
-        "mean relative drop of random minus magnitude pruning over the sparsities that both have and all variants between \
-         floor and ceiling; t-test over base items, and over seeds where a strength has several, two-sided at {}; supported if positive, contradicted if negative",
+        "mean relative drop of random minus magnitude pruning over the sparsities that both have and all variants \
+         between floor and ceiling; t-test over base items, and over seeds where a strength has several, two-sided at \
+         {}; supported if positive, contradicted if negative",
         config.alpha
     );
     let undecided = |reason: &str| {

@@ -12,10 +12,10 @@ pub(super) fn judge(
     config: &JudgeConfig,
 ) -> Result<Verdict, StatsError> {
     let rule = format!(
-        "slope of the relative drop over the rank of difficulty (0 easiest, 1 hardest), mean over sparsities, common to \
-         all families with at least {} levels between floor and ceiling, weighted by dense scores; t-test over base \
-         items, and over seeds where a strength has several, two-sided at {}; supported if positive and no family alone \
-         is significantly negative (Holm), contradicted if negative",
+        "slope of the relative drop over the rank of difficulty (0 easiest, 1 hardest), mean over sparsities, common \
+         to all families with at least {} levels between floor and ceiling, weighted by dense scores; t-test over \
+         base items, and over seeds where a strength has several, two-sided at {}; supported if positive and no \
+         family alone is significantly negative (Holm), contradicted if negative",
         config.min_levels, config.alpha
     );
     let (families, excluded) = eligible.graded(config.min_levels);

@@ -14,11 +14,12 @@ pub(super) fn judge_no_ordering(
 ) -> Result<Verdict, StatsError> {
     let margin = config.equivalence_margin;
     let rule = format!(
-        "the slope of the relative drop over difficulty as for pruning, over the quantized models that match a pruned one \
-         in size (all, if no match is given); supported if it is within ±{margin} (two one-sided tests at {}, with {:.2} \
-         changed answers more than seen where they matter most) and no family alone is significantly ordered (Holm) and above {margin}; \
-         contradicted if it is positive at {} (two-sided) and not so small; not decided where the mean relative drop is \
-         above {}; p is that of the two one-sided tests, unless contradicted",
+        "the slope of the relative drop over difficulty as for pruning, over the quantized models that match a \
+         pruned one in size (all, if no match is given); supported if it is within ±{margin} (two one-sided tests at \
+         {}, with {:.2} changed answers more than seen where they matter most) and no family alone is significantly \
+         ordered (Holm) and above {margin}; contradicted if it is positive at {} (two-sided) and not so small; not \
+         decided where the mean relative drop is above {}; p is that of the two one-sided tests, unless \
+         contradicted",
         config.alpha,
         config.unseen_changes(),
         config.alpha,
@@ -68,7 +69,8 @@ pub(super) fn judge_contrast(
 ) -> Result<Verdict, StatsError> {
     let rule = format!(
         "slope over difficulty of the difference of relative drops, pruned minus quantized, mean over the pairs of \
-         matching size; t-test over base items, and over seeds where a strength has several, two-sided at {}; supported if positive, contradicted if negative",
+         matching size; t-test over base items, and over seeds where a strength has several, two-sided at {}; \
+         supported if positive, contradicted if negative",
         config.alpha
     );
     let (families, excluded) = eligible.graded(config.min_levels);

@@ -6,10 +6,11 @@ use crate::{Compression, Series, StatsError, Study};
 use super::scores::{Eligible, estimate, levels};
 use super::{Claim, Decision, JudgeConfig, Verdict};
 
-/// Three conditions, each a test at level α, so that all three together are one (Berger 1982, "Multiparameter hypothesis
-/// testing and acceptance sampling", Technometrics 24). Page's test alone would not do: where strengths have different
-/// numbers of seeds an item's means over seeds are not exchangeable without any effect, it does not know that seeds are
-/// random, and it sees a trend where the drop rises and falls again. Without seeds, and without an effect, it is exact.
+/// Three conditions, each a test at level α, so that all three together are one (Berger 1982, "Multiparameter
+/// hypothesis testing and acceptance sampling", Technometrics 24). Page's test alone would not do: where strengths have
+/// different numbers of seeds an item's means over seeds are not exchangeable without any effect, it does not know that
+/// seeds are random, and it sees a trend where the drop rises and falls again. Without seeds, and without an effect, it
+/// is exact.
 pub(super) fn judge(
     study: &Study,
     eligible: &Eligible,
@@ -18,11 +19,12 @@ pub(super) fn judge(
 ) -> Result<Verdict, StatsError> {
     let margin = config.equivalence_margin;
     let rule = format!(
-        "supported if three one-sided tests at {} agree: Page's L over sparsities, blocks = base items, value = the item's \
-         drop, mean over its variants between floor and ceiling, permuted within blocks; the relative drop at the highest \
-         sparsity is above that at the lowest, t-test over base items, and over seeds where a strength has several; no step \
-         between neighbours falls by {margin} or more, t-tests that count {:.2} changed answers more than seen; contradicted if the drop from lowest to highest sparsity, or \
-         any step between neighbours (Holm), is negative at {} (two-sided); p is the largest of the three",
+        "supported if three one-sided tests at {} agree: Page's L over sparsities, blocks = base items, value = the \
+         item's drop, mean over its variants between floor and ceiling, permuted within blocks; the relative drop at \
+         the highest sparsity is above that at the lowest, t-test over base items, and over seeds where a strength \
+         has several; no step between neighbours falls by {margin} or more, t-tests that count {:.2} changed answers \
+         more than seen; contradicted if the drop from lowest to highest sparsity, or any step between neighbours \
+         (Holm), is negative at {} (two-sided); p is the largest of the three",
         config.alpha,
         config.unseen_changes(),
         config.alpha
