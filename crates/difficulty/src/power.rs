@@ -2,7 +2,7 @@
 
 mod planted;
 
-pub use planted::{PlantedCompression, PlantedStudy};
+pub use planted::{AssumedOrdering, PlantedCompression, PlantedStudy};
 
 use rayon::iter::ParallelIterator;
 use serde::{Deserialize, Serialize};

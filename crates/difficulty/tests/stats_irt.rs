@@ -47,6 +47,40 @@ fn difficulties(fit: &ItemResponse) -> Vec<f64> {
     fit.items.iter().map(|item| item.difficulty).collect()
 }
 
+/// Section 6 of the Law School Admission Test: how many of 1000 people gave each of the 32 patterns of answers to five
+/// questions, from 00000 to 11111 (Bock and Lieberman 1970; the example of Bock and Aitkin 1981).
+const LSAT: [usize; 32] = [
+    3, 6, 2, 11, 1, 1, 3, 4, 1, 8, 0, 16, 0, 3, 2, 15, 10, 29, 14, 81, 3, 28, 15, 80, 16, 56, 21, 173, 11, 61, 28, 298,
+];
+
+#[test]
+fn agrees_with_the_published_example() {
+    let pattern = |bits: usize| (0..5).map(|item| Some(bits >> (4 - item) & 1 == 1)).collect::<Vec<_>>();
+    let people = (0..32).flat_map(|bits| std::iter::repeat_n(pattern(bits), LSAT[bits]));
+    let flat = ItemResponseConfig {
+        difficulty_deviation: 1e4,
+        discrimination_deviation: 1e4,
+        tolerance: 1e-6,
+        steps: 20_000,
+        nodes: 61,
+    };
+    let fit = item_response(&people.collect::<Vec<_>>(), &flat).unwrap();
+    // Maximum marginal likelihood: log-likelihood -2466.653 (Rizopoulos 2006, J. Statist. Software 17, ltm). Parameters by
+    // scipy.optimize over the same likelihood; they round to the published ones.
+    assert!((fit.log_likelihood + 2_466.653_377).abs() < 1e-4, "{}", fit.log_likelihood);
+    let expected = [
+        (-3.358_813, 0.825_659),
+        (-1.370_059, 0.722_743),
+        (-0.279_666, 0.890_875),
+        (-1.866_380, 0.688_369),
+        (-3.125_916, 0.656_854),
+    ];
+    for (item, (difficulty, discrimination)) in fit.items.iter().zip(expected) {
+        assert!((item.difficulty - difficulty).abs() < 5e-3, "{item:?}");
+        assert!((item.discrimination - discrimination).abs() < 2e-3, "{item:?}");
+    }
+}
+
 #[test]
 fn planted_parameters_are_recovered() {
     let truth = planted(1000, 30, 1);

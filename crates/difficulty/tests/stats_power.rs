@@ -1,7 +1,9 @@
 //! Planted studies: the simulation is what it says, the power analysis keeps its promise, and the verdicts keep theirs.
 
-use junkdna_difficulty::power::{PlantedCompression, PlantedStudy, Rate, Tally, Wanted, items_needed, power, tally};
-use junkdna_difficulty::{Claim, JudgeConfig, Series, StatsError, measure};
+use junkdna_difficulty::power::{
+    AssumedOrdering, PlantedCompression, PlantedStudy, Rate, Tally, Wanted, items_needed, power, tally,
+};
+use junkdna_difficulty::{Claim, JudgeConfig, Series, StatsError, judge, measure};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -182,6 +184,31 @@ fn needed_items_are_enough_and_not_wasteful() {
     // Nothing to find: no number of items is enough.
     let nothing = planted([[0.3; 4]; 3], [[0.3; 4]; 3], [0.3; 4], [1; 3]);
     assert_eq!(items_needed(&nothing, Wanted { most_items: 40, ..wanted }, &config, 100, 1).unwrap(), None);
+}
+
+#[test]
+fn assumptions_are_planted() {
+    let assumed = AssumedOrdering {
+        families: 2,
+        items: 400,
+        choices: 4,
+        dense: vec![0.9, 0.7, 0.5],
+        sparsities: vec![0.25, 0.5, 0.75],
+        seeds: 2,
+        mean_drop: 0.3,
+        effect: 0.2,
+    };
+    let planted = assumed.plant().unwrap();
+    let mean = |level: usize| planted.compressions.iter().map(|c| c.drops[level]).sum::<f64>() / 3.0;
+    assert!((mean(2) - mean(0) - 0.2).abs() < 1e-12 && (mean(1) - 0.3).abs() < 1e-12);
+    // The verdict finds what was assumed.
+    let verdicts = judge(&planted.simulate(&mut ChaCha8Rng::seed_from_u64(0)), &JudgeConfig::default()).unwrap();
+    let verdict = verdicts.iter().find(|v| v.claim == Claim::HarderTasksDropMore).unwrap();
+    let interval = verdict.interval.unwrap();
+    assert!(interval[0] < 0.2 && interval[1] > 0.2 && interval[1] - interval[0] < 0.25, "{interval:?}");
+    let too_much = AssumedOrdering { effect: 1.2, ..assumed.clone() };
+    assert!(matches!(too_much.plant(), Err(StatsError::OutOfRange { .. })));
+    assert!(AssumedOrdering { sparsities: vec![0.0, 0.5], ..assumed }.plant().is_err());
 }
 
 #[test]

@@ -47,6 +47,61 @@ pub struct PlantedStudy {
     pub seed_deviation: f64,
 }
 
+/// What is assumed of a study before it is run: pruning by magnitude at several sparsities, on one graded family or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AssumedOrdering {
+    /// Families of graded variants.
+    pub families: usize,
+    /// Base items per family.
+    pub items: usize,
+    /// Choices of each item.
+    pub choices: usize,
+    /// Chance-corrected dense score at each level, easiest first; a pilot run of the dense model tells it.
+    pub dense: Vec<f64>,
+    /// Sparsities, all above 0.
+    pub sparsities: Vec<f64>,
+    /// Models of each sparsity.
+    pub seeds: usize,
+    /// Mean relative drop over levels and sparsities.
+    pub mean_drop: f64,
+    /// Relative drop at the hardest minus at the easiest level, mean over sparsities: what is to be found.
+    pub effect: f64,
+}
+
+impl AssumedOrdering {
+    /// The study in which the drop is mean + effect × (difficulty − ½), with difficulty from 0 to 1, and proportional to
+    /// sparsity. How much items share is not known before a run: half of what decides is the base item's, and six of ten
+    /// guesses survive compression.
+    ///
+    /// # Errors
+    /// No sparsities, one that is not above 0, a drop that leaves 0 to 1; those of [`PlantedStudy::check`].
+    pub fn plant(&self) -> Result<PlantedStudy, StatsError> {
+        StatsError::at_least("sparsities", self.sparsities.len(), 1)?;
+        let mean = self.sparsities.iter().sum::<f64>() / self.sparsities.len() as f64;
+        let steps = self.dense.len().saturating_sub(1).max(1) as f64;
+        let compression = |&sparsity: &f64| {
+            StatsError::positive("sparsity", sparsity)?;
+            let drop = |level: usize| (self.mean_drop + self.effect * (level as f64 / steps - 0.5)) * sparsity / mean;
+            let drops = (0..self.dense.len()).map(drop).collect();
+            Ok(PlantedCompression { series: Series::Magnitude, strength: sparsity, drops, seeds: self.seeds })
+        };
+        let planted = PlantedStudy {
+            families: self.families,
+            items: self.items,
+            choices: self.choices,
+            dense: self.dense.clone(),
+            compressions: self.sparsities.iter().map(compression).collect::<Result<_, _>>()?,
+            matches: Vec::new(),
+            shared_ability: 0.5,
+            shared_frailty: 0.5,
+            guess_survives: 0.6,
+            seed_deviation: 0.0,
+        };
+        planted.check()?;
+        Ok(planted)
+    }
+}
+
 impl PlantedStudy {
     /// Checks the ranges.
     ///

@@ -85,12 +85,25 @@ fn variance(sizes: &[usize], ties: &[usize]) -> f64 {
         return 0.0;
     }
     let n = total as f64;
-    let sum = |of: fn(f64) -> f64, counts: &[usize]| -> f64 { counts.iter().map(|&count| of(count as f64)).sum() };
-    let (square, cube, pairs): (fn(f64) -> f64, fn(f64) -> f64, fn(f64) -> f64) =
-        (|m| m * (m - 1.0) * (2.0 * m + 5.0), |m| m * (m - 1.0) * (m - 2.0), |m| m * (m - 1.0));
-    let first = (square(n) - sum(square, sizes) - sum(square, ties)) / 72.0;
-    let second = if total > 2 { sum(cube, sizes) * sum(cube, ties) / (36.0 * cube(n)) } else { 0.0 };
+    let first = (spread(n) - sum(spread, sizes) - sum(spread, ties)) / 72.0;
+    let second = if total > 2 { sum(triples, sizes) * sum(triples, ties) / (36.0 * triples(n)) } else { 0.0 };
     first + second + sum(pairs, sizes) * sum(pairs, ties) / (8.0 * pairs(n))
+}
+
+fn sum(of: fn(f64) -> f64, counts: &[usize]) -> f64 {
+    counts.iter().map(|&count| of(count as f64)).sum()
+}
+
+fn pairs(m: f64) -> f64 {
+    m * (m - 1.0)
+}
+
+fn triples(m: f64) -> f64 {
+    pairs(m) * (m - 2.0)
+}
+
+fn spread(m: f64) -> f64 {
+    pairs(m) * (2.0 * m + 5.0)
 }
 
 /// P(2J ≥ `doubled`) by dynamic programming over the different values in rising order: the state is how many places of
