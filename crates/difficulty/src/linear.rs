@@ -113,9 +113,9 @@ mod tests {
             (0..4).for_each(|at| matrix.add_diagonal(at, 0.1));
             let right = [1.0, -2.0, 0.5, 3.0];
             let x = matrix.solve_damped(&right)?;
-            for row in 0..4 {
+            for (row, wanted) in right.iter().enumerate() {
                 let product: f64 = (0..4).map(|column| matrix.get(row, column) * x[column]).sum();
-                prop_assert!((product - right[row]).abs() < 1e-8);
+                prop_assert!((product - wanted).abs() < 1e-8);
             }
         }
     }
