@@ -3,12 +3,14 @@
 //! Every model has an ability, every item a difficulty and a discrimination; items that only the least damaged models
 //! still get right are hard. This draws the spectrum of difficulty inside one data set, with no knob turned.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::StatsError;
 use crate::linear::Symmetric;
 use crate::quadrature::{Node, gauss_hermite};
+use crate::{Outcomes, StatsError};
 
 /// How to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,40 @@ pub fn item_response(answers: &[Vec<Option<bool>>], config: &ItemResponseConfig)
     }
     let why = "the answers tell too little; fewer items or narrower priors would";
     Err(StatsError::NotConverged { what: "item response model", steps: config.steps, why })
+}
+
+/// The answers of several models, `[models][items]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerTable {
+    /// Ids of the items, in order of first appearance.
+    pub ids: Vec<String>,
+    /// For [`item_response`].
+    pub answers: Vec<Vec<Option<bool>>>,
+}
+
+/// Joins models by item: the dense and the compressed models on one variant. A model may lack items.
+///
+/// # Errors
+/// Those of [`Outcomes::check`].
+pub fn answer_table(models: &[&Outcomes]) -> Result<AnswerTable, StatsError> {
+    let mut ids: Vec<String> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for model in models {
+        model.check()?;
+        for item in &model.items {
+            places.entry(item.id.as_str()).or_insert_with(|| {
+                ids.push(item.id.clone());
+                ids.len() - 1
+            });
+        }
+    }
+    let row = |model: &&Outcomes| {
+        let mut row = vec![None; ids.len()];
+        model.items.iter().for_each(|item| row[places[item.id.as_str()]] = Some(item.correct));
+        row
+    };
+    let answers = models.iter().map(row).collect();
+    Ok(AnswerTable { ids, answers })
 }
 
 impl ItemResponseConfig {

@@ -1,7 +1,7 @@
 //! The item response model recovers what was planted.
 
-use junkdna_difficulty::StatsError;
-use junkdna_difficulty::irt::{ItemResponse, ItemResponseConfig, item_response};
+use junkdna_difficulty::irt::{ItemResponse, ItemResponseConfig, answer_table, item_response};
+use junkdna_difficulty::{ItemOutcome, Outcomes, StatsError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -130,6 +130,19 @@ fn what_was_not_asked_says_nothing() {
     let more = item_response(&truth.answers, &ItemResponseConfig::default()).unwrap();
     assert_eq!(more.items[..10], full.items[..]);
     assert_eq!((more.items[10].difficulty, more.items[10].discrimination), (0.0, 1.0));
+}
+
+#[test]
+fn models_are_joined_by_item() {
+    let outcomes = |items: &[(&str, bool)]| {
+        let item = |&(id, correct): &(&str, bool)| ItemOutcome { id: id.to_owned(), correct, choices: 4 };
+        Outcomes { variant: "v".to_owned(), items: items.iter().map(item).collect() }
+    };
+    let (dense, pruned) = (outcomes(&[("b", true), ("a", true)]), outcomes(&[("a", false), ("c", true)]));
+    let table = answer_table(&[&dense, &pruned]).unwrap();
+    assert_eq!(table.ids, ["b", "a", "c"]);
+    assert_eq!(table.answers, [[Some(true), Some(true), None], [None, Some(false), Some(true)]]);
+    assert!(matches!(answer_table(&[&outcomes(&[])]), Err(StatsError::Empty { .. })));
 }
 
 #[test]
