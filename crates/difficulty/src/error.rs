@@ -69,6 +69,22 @@ pub enum StatsError {
         /// The range, in words.
         range: &'static str,
     },
+    /// All values are equal: there is no order to relate to another.
+    #[error("{what}: all values are equal")]
+    Constant {
+        /// Which values.
+        what: String,
+    },
+    /// An iteration did not reach its maximum.
+    #[error("{what} did not converge in {steps} steps: {why}")]
+    NotConverged {
+        /// Which fit.
+        what: &'static str,
+        /// Steps taken.
+        steps: usize,
+        /// The likely reason, in words.
+        why: &'static str,
+    },
     /// Rows of a table have different lengths.
     #[error("{what}, row {row}: {found} values where the first row has {expected}")]
     Ragged {
@@ -96,5 +112,28 @@ pub enum StatsError {
 impl StatsError {
     pub(crate) fn finite(what: &str, value: f64) -> Result<f64, Self> {
         if value.is_finite() { Ok(value) } else { Err(Self::NotFinite { what: what.to_owned(), value }) }
+    }
+
+    /// A number above zero; not for not-a-number.
+    pub(crate) fn positive(what: &str, value: f64) -> Result<f64, Self> {
+        Self::finite(what, value)?;
+        if value > 0.0 { Ok(value) } else { Err(Self::OutOfRange { what: what.to_owned(), value, range: "above 0" }) }
+    }
+
+    pub(crate) fn within(
+        what: &str,
+        value: f64,
+        range: std::ops::RangeInclusive<f64>,
+        words: &'static str,
+    ) -> Result<f64, Self> {
+        if range.contains(&value) {
+            Ok(value)
+        } else {
+            Err(Self::OutOfRange { what: what.to_owned(), value, range: words })
+        }
+    }
+
+    pub(crate) fn at_least(what: &str, found: usize, needed: usize) -> Result<(), Self> {
+        if found >= needed { Ok(()) } else { Err(Self::TooFew { what: what.to_owned(), found, needed }) }
     }
 }

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod irt;
 pub mod measure;
+pub mod power;
 pub mod stats;
 pub mod suite;
 
 mod error;
+mod linear;
 mod outcomes;
+mod quadrature;
 mod study;
 mod verdict;
 

@@ -4,6 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::{ItemOutcome, Outcomes, StatsError};
 
+mod curve;
+mod gap;
+mod repair;
+
+pub use curve::{CriticalSparsity, CurvePoint, DropCurve};
+pub use gap::normalized_gap;
+pub use repair::{Irreparability, irreparability};
+
 /// Scores up to this count as chance: sums of thirds and sevenths do not cancel to the last bit.
 pub(crate) const AT_CHANCE: f64 = 1e-9;
 
@@ -74,6 +82,9 @@ pub struct PairedScore {
 /// Those of [`Outcomes::check`]; [`StatsError::NotPaired`] where the items or their numbers of choices differ.
 pub fn pair(dense: &Outcomes, compressed: &Outcomes) -> Result<Vec<PairedScore>, StatsError> {
     dense.check()?;
+    if let Some(pairs) = pair_in_order(dense, compressed) {
+        return Ok(pairs);
+    }
     compressed.check()?;
     let not_paired = |id: &str| StatsError::NotPaired {
         left: format!("dense outcomes of {}", dense.variant),
@@ -88,15 +99,27 @@ pub fn pair(dense: &Outcomes, compressed: &Outcomes) -> Result<Vec<PairedScore>,
             .remove(item.id.as_str())
             .filter(|other| other.choices == item.choices)
             .ok_or_else(|| not_paired(&item.id))?;
-        pairs.push(PairedScore {
-            id: item.id.clone(),
-            dense: item_score(item),
-            drop: item_score(item) - item_score(other),
-        });
+        pairs.push(PairedScore::of(item, other));
     }
     match others.keys().next() {
         Some(id) => Err(not_paired(id)),
         None => Ok(pairs),
+    }
+}
+
+/// The common case: the same items in the same order need no search, and no check of their own.
+fn pair_in_order(dense: &Outcomes, compressed: &Outcomes) -> Option<Vec<PairedScore>> {
+    let pair = |(item, other): (&ItemOutcome, &ItemOutcome)| {
+        (item.id == other.id && item.choices == other.choices).then(|| PairedScore::of(item, other))
+    };
+    let same = dense.items.len() == compressed.items.len();
+    same.then(|| dense.items.iter().zip(&compressed.items).map(pair).collect()).flatten()
+}
+
+impl PairedScore {
+    fn of(item: &ItemOutcome, other: &ItemOutcome) -> Self {
+        let dense = item_score(item);
+        Self { id: item.id.clone(), dense, drop: dense - item_score(other) }
     }
 }
 

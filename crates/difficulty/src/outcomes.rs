@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,9 @@ impl Outcomes {
         if self.items.is_empty() {
             return Err(StatsError::Empty { what: what() });
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = HashSet::with_capacity(self.items.len());
         for item in &self.items {
-            if !seen.insert(&item.id) {
+            if !seen.insert(item.id.as_str()) {
                 return Err(StatsError::Repeated { what: what(), name: format!("item {}", item.id) });
             }
             if item.choices < 2 {

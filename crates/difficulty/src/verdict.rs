@@ -17,9 +17,9 @@ use scores::Eligible;
 /// Judges every claim that a study without training can speak to.
 ///
 /// Per series of pruning: the drop grows with sparsity; it grows faster the harder the task; more so than under
-/// quantization to a matching size. For quantization: no such ordering. For the random control: it loses more than pruning by
-/// magnitude at the same sparsity. Claims whose data is missing or too thin are [`Decision::NotDecided`], with the reason.
-/// A claim about a series of pruning is judged only for series that the study has, and always for
+/// quantization to a matching size. For quantization: no such ordering. For the random control: it loses more than
+/// pruning by magnitude at the same sparsity. Claims whose data is missing or too thin are [`Decision::NotDecided`],
+/// with the reason. A claim about a series of pruning is judged only for series that the study has, and always for
 /// [`Series::Magnitude`]. Irreparability needs training after pruning and is not judged.
 ///
 /// # Errors
@@ -37,6 +37,24 @@ pub fn judge(study: &Study, config: &JudgeConfig) -> Result<Vec<Verdict>, StatsE
     verdicts.push(quantization::judge_no_ordering(study, &eligible, config)?);
     verdicts.push(control::judge(study, &eligible, config)?);
     Ok(verdicts)
+}
+
+/// One claim alone, of a study and settings that are known to be right; `series` counts where the claim is about
+/// pruning.
+pub(crate) fn judge_claim(
+    study: &Study,
+    claim: Claim,
+    series: &Series,
+    config: &JudgeConfig,
+) -> Result<Verdict, StatsError> {
+    let eligible = Eligible::of(study, config)?;
+    match claim {
+        Claim::DropGrowsWithSparsity => sparsity::judge(study, &eligible, series, config),
+        Claim::HarderTasksDropMore => ordering::judge(study, &eligible, series, config),
+        Claim::PruningOrdersMoreThanQuantization => quantization::judge_contrast(study, &eligible, series, config),
+        Claim::QuantizationShowsNoOrdering => quantization::judge_no_ordering(study, &eligible, config),
+        Claim::RandomPruningLosesMore => control::judge(study, &eligible, config),
+    }
 }
 
 fn pruning_series(study: &Study) -> Vec<Series> {

@@ -1,8 +1,6 @@
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{AT_CHANCE, PairedScore, pair};
+use super::clustered::{Run, clustered_bootstrap};
 use crate::{Outcomes, StatsError};
 
 /// How to resample.
@@ -20,6 +18,32 @@ pub struct Bootstrap {
 impl Default for Bootstrap {
     fn default() -> Self {
         Self { resamples: 2000, confidence: 0.95, seed: 0 }
+    }
+}
+
+impl Bootstrap {
+    pub(crate) fn check(&self) -> Result<(), StatsError> {
+        StatsError::at_least("bootstrap resamples", self.resamples, 100)?;
+        if self.confidence > 0.0 && self.confidence < 1.0 {
+            return Ok(());
+        }
+        let what = "bootstrap confidence".to_owned();
+        Err(StatsError::OutOfRange { what, value: self.confidence, range: "between 0 and 1" })
+    }
+
+    /// Percentile interval of resampled estimates; `sample` is not empty.
+    pub(crate) fn percentiles(&self, value: f64, mut sample: Vec<f64>) -> Interval {
+        sample.sort_by(f64::total_cmp);
+        let tail = (1.0 - self.confidence) / 2.0;
+        Interval { value, low: quantile(&sample, tail), high: quantile(&sample, 1.0 - tail) }
+    }
+
+    /// As [`Bootstrap::percentiles`], of an estimate that is not defined in every resample: none where it is undefined
+    /// in over 5 % of them.
+    pub(crate) fn percentiles_if_defined(&self, value: Option<f64>, sample: Vec<Option<f64>>) -> Option<Interval> {
+        let defined: Vec<f64> = sample.iter().copied().flatten().collect();
+        let enough = defined.len() as f64 >= 0.95 * sample.len() as f64;
+        value.filter(|_| enough && !defined.is_empty()).map(|value| self.percentiles(value, defined))
     }
 }
 
@@ -45,62 +69,16 @@ pub struct DropInterval {
 }
 
 /// Percentile bootstrap of the drop of one variant over its items, resampled in pairs (Efron and Tibshirani 1993, "An
-/// Introduction to the Bootstrap", chapter 13).
+/// Introduction to the Bootstrap", chapter 13). Runs on all cores; the seed alone decides the result.
 ///
 /// # Errors
-/// Those of [`pair`]; [`StatsError::OutOfRange`] for a setting that makes no sense.
+/// Those of [`pair`](crate::measure::pair); [`StatsError::OutOfRange`] for a setting that makes no sense.
 pub fn paired_bootstrap(
     dense: &Outcomes,
     compressed: &Outcomes,
     bootstrap: &Bootstrap,
 ) -> Result<DropInterval, StatsError> {
-    check(bootstrap)?;
-    let pairs = pair(dense, compressed)?;
-    let (drop, score) = means(pairs.iter(), pairs.len());
-    let mut rng = ChaCha8Rng::seed_from_u64(bootstrap.seed);
-    let mut drops = Vec::with_capacity(bootstrap.resamples);
-    let mut relatives = Vec::with_capacity(bootstrap.resamples);
-    for _ in 0..bootstrap.resamples {
-        let sample = (0..pairs.len()).map(|_| &pairs[rng.random_range(0..pairs.len())]);
-        let (drop, score) = means(sample, pairs.len());
-        drops.push(drop);
-        if score > AT_CHANCE {
-            relatives.push(drop / score);
-        }
-    }
-    let defined = relatives.len() as f64 >= 0.95 * bootstrap.resamples as f64;
-    let relative = (score > AT_CHANCE && defined).then(|| percentiles(drop / score, relatives, bootstrap.confidence));
-    Ok(DropInterval { drop: percentiles(drop, drops, bootstrap.confidence), relative })
-}
-
-fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
-    if bootstrap.resamples < 100 {
-        return Err(StatsError::TooFew {
-            what: "bootstrap resamples".to_owned(),
-            found: bootstrap.resamples,
-            needed: 100,
-        });
-    }
-    if !(bootstrap.confidence > 0.0 && bootstrap.confidence < 1.0) {
-        return Err(StatsError::OutOfRange {
-            what: "bootstrap confidence".to_owned(),
-            value: bootstrap.confidence,
-            range: "between 0 and 1",
-        });
-    }
-    Ok(())
-}
-
-/// Mean drop and mean dense score.
-fn means<'a>(sample: impl Iterator<Item = &'a PairedScore>, n: usize) -> (f64, f64) {
-    let sums = sample.fold((0.0, 0.0), |sums, pair| (sums.0 + pair.drop, sums.1 + pair.dense));
-    (sums.0 / n as f64, sums.1 / n as f64)
-}
-
-fn percentiles(value: f64, mut sample: Vec<f64>, confidence: f64) -> Interval {
-    sample.sort_by(f64::total_cmp);
-    let tail = (1.0 - confidence) / 2.0;
-    Interval { value, low: quantile(&sample, tail), high: quantile(&sample, 1.0 - tail) }
+    clustered_bootstrap(&[Run { dense, compressed }], bootstrap)
 }
 
 /// Linear interpolation between order statistics; `sorted` is not empty.

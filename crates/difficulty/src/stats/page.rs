@@ -1,9 +1,10 @@
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::ranks::mid_ranks;
+use super::replicates::monte_carlo_p;
 use crate::StatsError;
 
 /// Page's L for ordered alternatives.
@@ -22,30 +23,35 @@ pub struct PageTest {
 }
 
 /// Tests whether values rise over ordered treatments, within blocks (Page 1963, "Ordered hypotheses for multiple
-/// treatments", J. Amer. Statist. Assoc. 58). `blocks` has the shape `[blocks][treatments]`; the null is that a block's values are
-/// exchangeable. `permutations` 0 leaves out the permutation test (its p-value is then 1).
+/// treatments", J. Amer. Statist. Assoc. 58). `blocks` has the shape `[blocks][treatments]`; the null is that a block's
+/// values are exchangeable. `permutations` 0 leaves out the permutation test (its p-value is then 1).
 ///
 /// # Errors
 /// Fewer than one block or two treatments, blocks of different lengths, values that are not finite.
 pub fn page_l(blocks: &[Vec<f64>], permutations: usize, seed: u64) -> Result<PageTest, StatsError> {
     check(blocks)?;
-    let mut ranks: Vec<Vec<f64>> = blocks.iter().map(|block| mid_ranks(block)).collect();
+    let ranks: Vec<Vec<f64>> = blocks.iter().map(|block| mid_ranks(block)).collect();
     let l = statistic(&ranks);
     let treatments = ranks[0].len() as f64;
     let expected = blocks.len() as f64 * treatments * (treatments + 1.0).powi(2) / 4.0;
     let variance = variance(&ranks);
     let z = if variance > 0.0 { (l - expected) / variance.sqrt() } else { 0.0 };
     let p_normal = if variance > 0.0 { Normal::standard().sf(z) } else { 1.0 };
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut as_large = 0_usize;
-    for _ in 0..permutations {
-        for block in &mut ranks {
-            block.shuffle(&mut rng);
-        }
+    let as_large = |rng: &mut ChaCha8Rng| {
         // Sums of half integers are exact in f64: no tolerance is needed.
-        as_large += usize::from(statistic(&ranks) >= l);
-    }
-    Ok(PageTest { l, expected, z, p_normal, p_permutation: (1 + as_large) as f64 / (1 + permutations) as f64 })
+        shuffled_statistic(&ranks, rng) >= l
+    };
+    Ok(PageTest { l, expected, z, p_normal, p_permutation: monte_carlo_p(seed, permutations, as_large) })
+}
+
+fn shuffled_statistic(ranks: &[Vec<f64>], rng: &mut ChaCha8Rng) -> f64 {
+    let mut block = Vec::new();
+    let shuffled = |ranks: &Vec<f64>| {
+        block.clone_from(ranks);
+        block.shuffle(rng);
+        weighted(&block)
+    };
+    ranks.iter().map(shuffled).sum()
 }
 
 fn check(blocks: &[Vec<f64>]) -> Result<(), StatsError> {
@@ -67,25 +73,18 @@ fn check(blocks: &[Vec<f64>]) -> Result<(), StatsError> {
     Ok(())
 }
 
-/// Ranks from 1; equal values share the mean of their ranks.
-fn mid_ranks(values: &[f64]) -> Vec<f64> {
-    let rank = |value: f64| {
-        let below = values.iter().filter(|&&other| other < value).count();
-        let equal = values.iter().filter(|&&other| other == value).count();
-        below as f64 + (equal as f64 + 1.0) / 2.0
-    };
-    values.iter().map(|&value| rank(value)).collect()
-}
-
 fn statistic(ranks: &[Vec<f64>]) -> f64 {
-    let block = |ranks: &Vec<f64>| -> f64 {
-        let positions = 1..=ranks.len();
-        positions.zip(ranks).map(|(p, rank)| p as f64 * rank).sum()
-    };
-    ranks.iter().map(block).sum()
+    ranks.iter().map(|block| weighted(block)).sum()
 }
 
-/// Σ over blocks of Σ(rank − mean)² · Σ(position − mean)² / (treatments − 1): the permutation variance, exact with ties.
+/// Σ position × rank.
+fn weighted(block: &[f64]) -> f64 {
+    let positions = 1..=block.len();
+    positions.zip(block).map(|(position, rank)| position as f64 * rank).sum()
+}
+
+/// Σ over blocks of Σ(rank − mean)² · Σ(position − mean)² / (treatments − 1): the permutation variance, exact with
+/// ties.
 fn variance(ranks: &[Vec<f64>]) -> f64 {
     let treatments = ranks[0].len() as f64;
     let mean = (treatments + 1.0) / 2.0;

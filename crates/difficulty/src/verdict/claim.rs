@@ -7,7 +7,8 @@ use crate::stats::Estimate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claim {
-    /// The drop grows with sparsity. Effect: relative drop at the highest minus at the lowest sparsity.
+    /// The drop grows with sparsity, and nowhere falls back by the margin of equivalence. Effect: relative drop at the
+    /// highest minus at the lowest sparsity.
     DropGrowsWithSparsity,
     /// The drop grows faster the harder the task. Effect: relative drop at the hardest minus at the easiest level, by a
     /// straight line, mean over sparsities.

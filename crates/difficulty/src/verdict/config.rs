@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::StatsError;
 use crate::stats::StandingRule;
@@ -17,7 +18,8 @@ pub struct JudgeConfig {
     pub min_items: usize,
     /// Different strengths that a series needs to speak about growth; at least 2.
     pub min_strengths: usize,
-    /// An ordering effect whose 1 − 2·alpha interval lies within ± this counts as none.
+    /// An ordering effect within ± this counts as none, and so does a step over sparsity that falls by less; in
+    /// relative drops.
     pub equivalence_margin: f64,
     /// A mean relative drop above this leaves nothing to order.
     pub collapsed: f64,
@@ -49,33 +51,24 @@ impl JudgeConfig {
     /// # Errors
     /// [`StatsError::OutOfRange`] or [`StatsError::TooFew`], naming the field.
     pub fn check(&self) -> Result<(), StatsError> {
-        within("alpha", self.alpha, 1e-6, 0.5, "0.000001 to 0.5")?;
+        StatsError::within("alpha", self.alpha, 1e-6..=0.5, "0.000001 to 0.5")?;
         // Above 0.2 a variant could count as above chance with a score that is not.
-        within("standing.alpha", self.standing.alpha, 1e-6, 0.2, "0.000001 to 0.2")?;
-        within("standing.ceiling", self.standing.ceiling, 0.0, f64::MAX, "at least 0")?;
-        within("equivalence_margin", self.equivalence_margin, 0.0, f64::MAX, "at least 0")?;
-        within("collapsed", self.collapsed, 0.0, f64::MAX, "at least 0")?;
-        at_least("min_levels", self.min_levels, 2)?;
-        at_least("min_items", self.min_items, 2)?;
-        at_least("min_strengths", self.min_strengths, 2)?;
-        at_least("permutations", self.permutations, 100)
+        StatsError::within("standing.alpha", self.standing.alpha, 1e-6..=0.2, "0.000001 to 0.2")?;
+        StatsError::within("standing.ceiling", self.standing.ceiling, 0.0..=f64::MAX, "at least 0")?;
+        StatsError::within("equivalence_margin", self.equivalence_margin, 0.0..=f64::MAX, "at least 0")?;
+        StatsError::within("collapsed", self.collapsed, 0.0..=f64::MAX, "at least 0")?;
+        StatsError::at_least("min_levels", self.min_levels, 2)?;
+        StatsError::at_least("min_items", self.min_items, 2)?;
+        StatsError::at_least("min_strengths", self.min_strengths, 2)?;
+        StatsError::at_least("permutations", self.permutations, 100)
+    }
+
+    /// Changed answers that may have gone unseen, z² / 2 at the level of the tests.
+    pub(super) fn unseen_changes(&self) -> f64 {
+        Normal::standard().inverse_cdf(1.0 - self.alpha).powi(2) / 2.0
     }
 
     pub(super) fn confidence(&self) -> f64 {
         1.0 - self.alpha
     }
-}
-
-fn within(what: &str, value: f64, min: f64, max: f64, range: &'static str) -> Result<(), StatsError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(StatsError::OutOfRange { what: what.to_owned(), value, range })
-}
-
-fn at_least(what: &str, found: usize, needed: usize) -> Result<(), StatsError> {
-    if found >= needed {
-        return Ok(());
-    }
-    Err(StatsError::TooFew { what: what.to_owned(), found, needed })
 }

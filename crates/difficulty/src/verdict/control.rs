@@ -1,15 +1,16 @@
-use crate::stats::mean_relative_drop;
+use crate::stats::mean;
 use crate::{Compression, Series, StatsError, Study};
 
 use super::claim::by_sign;
-use super::scores::{Eligible, levels};
+use super::scores::{Eligible, estimate};
 use super::{Claim, JudgeConfig, Verdict};
 
 /// If pruning at random cost no more than pruning small weights, magnitude would tell nothing about importance.
 pub(super) fn judge(study: &Study, eligible: &Eligible, config: &JudgeConfig) -> Result<Verdict, StatsError> {
     let rule = format!(
-        "mean relative drop of random minus magnitude pruning over the sparsities that both have and all variants between \
-         floor and ceiling; t-test over base items, two-sided at {}; supported if positive, contradicted if negative",
+        "mean relative drop of random minus magnitude pruning over the sparsities that both have and all variants \
+         between floor and ceiling; t-test over base items, and over seeds where a strength has several, two-sided at \
+         {}; supported if positive, contradicted if negative",
         config.alpha
     );
     let undecided = |reason: &str| {
@@ -24,8 +25,7 @@ pub(super) fn judge(study: &Study, eligible: &Eligible, config: &JudgeConfig) ->
     if eligible.families.is_empty() {
         return Ok(undecided("no variant is between floor and ceiling"));
     }
-    let levels = levels(study, &eligible.families, &random, &magnitude)?;
-    let difference = mean_relative_drop(&levels)?;
+    let difference = estimate(study, &eligible.families, &random, &magnitude, mean)?;
     let (outcome, reason) = by_sign(&difference, config.alpha);
     Ok(undecided("").with_estimate(&difference, config.confidence()).decide(outcome, reason))
 }

@@ -1,9 +1,9 @@
-use crate::stats::{mean_relative_drop, relative_drop_slope};
+use crate::stats::{equivalence_of_rare, mean, slope};
 use crate::{Compression, Series, SizeMatch, StatsError, Study};
 
 use super::claim::by_sign;
 use super::ordering::family_estimates;
-use super::scores::{Eligible, levels};
+use super::scores::{Eligible, estimate, levels};
 use super::{Claim, Decision, JudgeConfig, Verdict};
 
 /// Absence of an ordering is an equivalence test: a large p-value alone is no evidence for it.
@@ -14,12 +14,14 @@ pub(super) fn judge_no_ordering(
 ) -> Result<Verdict, StatsError> {
     let margin = config.equivalence_margin;
     let rule = format!(
-        "the slope of the relative drop over difficulty as for pruning, over the quantized models that match a pruned one \
-         in size (all, if no match is given); supported if its {:.0} % interval lies within ±{margin} (two one-sided \
-         tests at {}) and there are at least 3 / {margin} base items, contradicted if it is positive at {} (two-sided) and not so small; not decided where the mean \
-         relative drop is above {}",
-        100.0 * (1.0 - 2.0 * config.alpha),
+        "the slope of the relative drop over difficulty as for pruning, over the quantized models that match a \
+         pruned one in size (all, if no match is given); supported if it is within ±{margin} (two one-sided tests at \
+         {}, with {:.2} changed answers more than seen where they matter most) and no family alone is significantly \
+         ordered (Holm) and above {margin}; contradicted if it is positive at {} (two-sided) and not so small; not \
+         decided where the mean relative drop is above {}; p is that of the two one-sided tests, unless \
+         contradicted",
         config.alpha,
+        config.unseen_changes(),
         config.alpha,
         config.collapsed
     );
@@ -35,23 +37,27 @@ pub(super) fn judge_no_ordering(
     if families.is_empty() {
         return Ok(undecided("no family has enough levels between floor and ceiling"));
     }
-    let levels = levels(study, &families, &compressions, &[])?;
-    let slope = relative_drop_slope(&levels)?;
-    let mut verdict = undecided("").with_estimate(&slope, config.confidence());
-    verdict.families = family_estimates(&families, &levels, config)?;
-    let mean = mean_relative_drop(&levels)?.value;
-    let [low, high] = slope.interval(1.0 - 2.0 * config.alpha);
-    // Rule of three: n items without any change leave room for a rate of 3 / n, though the interval has no width.
-    let enough_items = 3.0 / slope.degrees_of_freedom <= margin;
-    Ok(if mean > config.collapsed {
+    let slopes = estimate(study, &families, &compressions, &[], slope)?;
+    let one_change = slope(&levels(study, &families, &compressions, &[])?)?.one_change;
+    let equivalence = equivalence_of_rare(&slopes, one_change, config.unseen_changes(), margin)?;
+    let mut verdict = undecided("").with_estimate(&slopes, config.confidence());
+    verdict.families = family_estimates(study, &families, &compressions, &[], config)?;
+    let ordered = verdict.families.iter().find(|family| family.p_holm <= config.alpha && family.effect > margin);
+    let ordered = ordered.map(|family| format!("family {} alone is ordered", family.family));
+    let mean = estimate(study, &families, &compressions, &[], mean)?.value;
+    let equal = equivalence.p <= config.alpha;
+    if mean > config.collapsed {
         let reason = format!("the models are at chance (mean relative drop {mean:.2}): nothing is left to order");
-        verdict.decide(Decision::NotDecided, reason)
-    } else if enough_items && low >= -margin && high <= margin {
-        verdict.decide(Decision::Supported, "the interval lies within the margin")
-    } else if slope.p <= config.alpha && slope.value > 0.0 {
-        verdict.decide(Decision::Contradicted, "harder tasks lose more under quantization too")
-    } else {
-        verdict.decide(Decision::NotDecided, "the interval is too wide to call the effect none")
+        return Ok(verdict.decide(Decision::NotDecided, reason));
+    }
+    if !equal && slopes.p <= config.alpha && slopes.value > 0.0 {
+        return Ok(verdict.decide(Decision::Contradicted, "harder tasks lose more under quantization too"));
+    }
+    verdict.p = Some(equivalence.p);
+    Ok(match ordered {
+        _ if !equal => verdict.decide(Decision::NotDecided, "the interval is too wide to call the effect none"),
+        Some(reason) => verdict.decide(Decision::NotDecided, reason),
+        None => verdict.decide(Decision::Supported, "the interval lies within the margin"),
     })
 }
 
@@ -63,7 +69,8 @@ pub(super) fn judge_contrast(
 ) -> Result<Verdict, StatsError> {
     let rule = format!(
         "slope over difficulty of the difference of relative drops, pruned minus quantized, mean over the pairs of \
-         matching size; t-test over base items, two-sided at {}; supported if positive, contradicted if negative",
+         matching size; t-test over base items, and over seeds where a strength has several, two-sided at {}; \
+         supported if positive, contradicted if negative",
         config.alpha
     );
     let (families, excluded) = eligible.graded(config.min_levels);
@@ -80,11 +87,10 @@ pub(super) fn judge_contrast(
     }
     let pruned = side(study, &matches, |pair| &pair.pruned)?;
     let quantized = side(study, &matches, |pair| &pair.quantized)?;
-    let levels = levels(study, &families, &pruned, &quantized)?;
-    let slope = relative_drop_slope(&levels)?;
-    let mut verdict = undecided("").with_estimate(&slope, config.confidence());
-    verdict.families = family_estimates(&families, &levels, config)?;
-    let (outcome, reason) = by_sign(&slope, config.alpha);
+    let difference = estimate(study, &families, &pruned, &quantized, slope)?;
+    let mut verdict = undecided("").with_estimate(&difference, config.confidence());
+    verdict.families = family_estimates(study, &families, &pruned, &quantized, config)?;
+    let (outcome, reason) = by_sign(&difference, config.alpha);
     Ok(verdict.decide(outcome, reason))
 }
 

@@ -1,5 +1,5 @@
 use crate::measure::{PairedScore, pair};
-use crate::stats::{LevelScores, Standing, standing};
+use crate::stats::{Contribution, Estimate, LevelScores, Seeds, Standing, standing};
 use crate::study::find;
 use crate::{Compression, StatsError, Study};
 
@@ -16,7 +16,15 @@ pub(super) struct Eligible {
 #[derive(Clone)]
 pub(super) struct EligibleFamily {
     pub(super) family: String,
-    pub(super) variants: Vec<String>,
+    pub(super) variants: Vec<EligibleVariant>,
+}
+
+#[derive(Clone)]
+pub(super) struct EligibleVariant {
+    name: String,
+    /// 0 for the easiest and 1 for the hardest of all the family's variants: an effect means the same whichever of them
+    /// are kept out.
+    position: f64,
 }
 
 impl Eligible {
@@ -25,10 +33,11 @@ impl Eligible {
         let mut excluded = Vec::new();
         for levels in &study.families {
             let mut variants = Vec::new();
-            for variant in &levels.variants {
+            let steps = levels.variants.len().saturating_sub(1).max(1) as f64;
+            for (rank, variant) in levels.variants.iter().enumerate() {
                 match exclusion(study, variant, config)? {
                     Some(why) => excluded.push(format!("{variant}: {why}")),
-                    None => variants.push(variant.clone()),
+                    None => variants.push(EligibleVariant { name: variant.clone(), position: rank as f64 / steps }),
                 }
             }
             if !variants.is_empty() {
@@ -105,25 +114,61 @@ fn drop_differences(
     Ok(scores)
 }
 
-/// The levels of the families, placed from 0 (easiest) to 1 (hardest) in each, with drops of `more` minus `less` (or
-/// of `more` alone where `less` is empty).
+/// The levels of the families with drops of `more` minus `less` (or of `more` alone where `less` is empty).
 pub(super) fn levels(
     study: &Study,
     families: &[EligibleFamily],
     more: &[&Compression],
     less: &[&Compression],
 ) -> Result<Vec<Vec<LevelScores>>, StatsError> {
-    let family_levels = |family: &EligibleFamily| {
-        let steps = (family.variants.len() - 1).max(1) as f64;
-        let level = |(rank, variant): (usize, &String)| {
-            let scores = if less.is_empty() {
-                mean_drops(study, variant, more)?
-            } else {
-                drop_differences(study, variant, more, less)?
-            };
-            Ok(LevelScores { variant: variant.clone(), position: rank as f64 / steps, scores })
-        };
-        family.variants.iter().enumerate().map(level).collect()
+    let level = |variant: &EligibleVariant| {
+        let EligibleVariant { name, position } = variant;
+        let scores =
+            if less.is_empty() { mean_drops(study, name, more)? } else { drop_differences(study, name, more, less)? };
+        Ok(LevelScores { variant: name.clone(), position: *position, scores })
     };
-    families.iter().map(family_levels).collect()
+    families.iter().map(|family| family.variants.iter().map(level).collect()).collect()
+}
+
+/// What is estimated from levels.
+pub(super) type Statistic = fn(&[Vec<LevelScores>]) -> Result<Contribution, StatsError>;
+
+/// A statistic of the drops of `more` minus `less` with its error over items, and over seeds where there are several.
+pub(super) fn estimate(
+    study: &Study,
+    families: &[EligibleFamily],
+    more: &[&Compression],
+    less: &[&Compression],
+    statistic: Statistic,
+) -> Result<Estimate, StatsError> {
+    let whole = statistic(&levels(study, families, more, less)?)?;
+    whole.estimate_over(&seeds(study, families, &[more, less], statistic)?)
+}
+
+/// The groups of models that differ only in their seed, each model's statistic alone.
+pub(super) fn seeds(
+    study: &Study,
+    families: &[EligibleFamily],
+    sides: &[&[&Compression]],
+    statistic: Statistic,
+) -> Result<Vec<Seeds>, StatsError> {
+    let mut groups = Vec::new();
+    for side in sides {
+        let mut sorted = side.to_vec();
+        let kind = |c: &Compression| (c.series.clone(), c.strength.to_bits(), c.name.clone());
+        sorted.sort_by_key(|compression| kind(compression));
+        let same = |a: &&Compression, b: &&Compression| (&a.series, a.strength) == (&b.series, b.strength);
+        for group in sorted.chunk_by(same) {
+            // A model in two matches is there twice.
+            let models: Vec<&[&Compression]> = group.chunk_by(|a, b| a.name == b.name).collect();
+            if models.len() < 2 {
+                continue;
+            }
+            let squared_weights = models.iter().map(|times| (times.len() as f64 / side.len() as f64).powi(2)).sum();
+            let alone = |times: &&[&Compression]| statistic(&levels(study, families, &times[..1], &[])?);
+            let models = models.iter().map(alone).collect::<Result<Vec<_>, _>>()?;
+            groups.push(Seeds { squared_weights, models });
+        }
+    }
+    Ok(groups)
 }

@@ -173,3 +173,84 @@ fn an_unchanged_but_tiny_sample_is_no_equivalence() {
     let verdict = find(&verdicts, Claim::QuantizationShowsNoOrdering, Series::Quantization);
     assert_eq!(verdict.outcome, Decision::NotDecided, "{verdict:#?}");
 }
+
+/// The families of both, renamed, with the compressions of equal names joined.
+fn joined(mut first: Study, mut second: Study) -> Study {
+    let rename = |outcomes: &mut Vec<Outcomes>| outcomes.iter_mut().for_each(|o| o.variant.insert_str(0, "other "));
+    rename(&mut second.dense);
+    first.dense.append(&mut second.dense);
+    for family in &mut second.families {
+        family.family.insert_str(0, "other ");
+        family.variants.iter_mut().for_each(|variant| variant.insert_str(0, "other "));
+    }
+    first.families.append(&mut second.families);
+    for (one, other) in first.compressions.iter_mut().zip(&mut second.compressions) {
+        rename(&mut other.outcomes);
+        one.outcomes.append(&mut other.outcomes);
+    }
+    first
+}
+
+#[test]
+fn families_that_disagree_are_not_averaged_away() {
+    // One family is ordered, the other as much the other way round: their mean slope is none.
+    let both = joined(study(|level| 0.2 * level as f64), study(|level| 0.2 * (3 - level) as f64));
+    let lenient = JudgeConfig { equivalence_margin: 0.3, ..JudgeConfig::default() };
+    let verdicts = judge(&both, &lenient).unwrap();
+    let verdict = find(&verdicts, Claim::QuantizationShowsNoOrdering, Series::Quantization);
+    assert_eq!(verdict.outcome, Decision::NotDecided, "{verdict:#?}");
+    assert_eq!(verdict.reason, "family family alone is ordered");
+}
+
+#[test]
+fn what_is_kept_out_does_not_change_what_an_effect_means() {
+    // Relative drops of a line: the effect from easiest to hardest is the same without the easiest level.
+    let mut whole = study(|_| 0.0);
+    whole.compressions.retain(|compression| compression.series == Series::Quantization);
+    whole.matches.clear();
+    for (level, outcomes) in whole.compressions[0].outcomes.iter_mut().enumerate() {
+        let mut right: Vec<&mut ItemOutcome> = outcomes.items.iter_mut().filter(|item| item.correct).collect();
+        right.iter_mut().take(6 * level).for_each(|item| item.correct = false);
+    }
+    let effect = |study: &Study| {
+        let verdicts = judge(study, &JudgeConfig::default()).unwrap();
+        find(&verdicts, Claim::QuantizationShowsNoOrdering, Series::Quantization).effect.unwrap()
+    };
+    let all = effect(&whole);
+    whole.dense[0].items.iter_mut().for_each(|item| item.correct = true);
+    let fewer = effect(&whole);
+    assert!((all - fewer).abs() < 0.02 && all > 0.3, "{all} {fewer}");
+}
+
+#[test]
+fn seeds_that_differ_widen_the_interval() {
+    // Three models of each strength: alike, and such that lose evenly more or less on the hardest level.
+    let seeded = |spread: f64| {
+        let mut base = study(|_| 0.0);
+        base.matches.clear();
+        base.compressions.clear();
+        for (at, seed) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
+            let lost = |level: usize| 0.4 + spread * seed * (level as f64 - 1.5);
+            let one = compression(Series::Magnitude, 0.5 + at as f64 / 100.0, lost);
+            base.compressions.push(Compression { strength: 0.5, ..one });
+        }
+        let verdicts = judge(&base, &JudgeConfig::default()).unwrap();
+        let interval = find(&verdicts, Claim::HarderTasksDropMore, Series::Magnitude).interval.unwrap();
+        interval[1] - interval[0]
+    };
+    let (alike, different) = (seeded(0.0), seeded(0.2));
+    assert!(different > 1.5 * alike, "{alike} {different}");
+}
+
+#[test]
+fn a_drop_that_comes_back_is_not_growth() {
+    let mut dip = study(|_| 0.0);
+    dip.compressions.retain(|compression| compression.series != Series::Random);
+    for compression in dip.compressions.iter_mut().filter(|c| c.series == Series::Magnitude) {
+        let lost = if compression.strength == 0.5 { 0.4 } else { compression.strength * 0.4 };
+        compression.outcomes = outcomes(|_| lost, (compression.strength * 1000.0) as u64);
+    }
+    let verdicts = judge(&dip, &JudgeConfig::default()).unwrap();
+    let verdict = find(&verdicts, Claim::DropGrowsWithSparsity, Series::Magnitude);
+    assert_ne!(verdict.outcome, Decision::Supported, "{verdict:#?}");
+}
