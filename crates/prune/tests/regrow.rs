@@ -269,11 +269,10 @@ fn masks_move_during_training() {
         }
         let gradients = GradientsParams::from_grads(loss(&net, step).backward(), &net);
         net = optimizer.step(0.01, net, gradients);
-        mask.verify(&net.clone().materialize()).unwrap();
+        mask.verify(&net).unwrap(); // whatever momentum did to the stored base
         assert_eq!(mask.layers().values().map(LayerMask::removed).collect::<Vec<_>>(), removed);
     }
     assert!(moves > 0, "nothing moved");
-    assert!(mask.verify(&net).is_err(), "momentum has moved what the mask hides");
     // What was grown has begun to learn: no more zeros than the mask removes.
-    assert_eq!(Mask::of_zeros(&net.materialize(), &Default::default()).unwrap(), mask);
+    assert_eq!(Mask::of_zeros(&net, &Default::default()).unwrap(), mask);
 }
