@@ -11,20 +11,42 @@ use crate::node::Node;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Keys that say nothing about prompts or numbers.
-const SILENT: [&str; 9] = [
+/// All keys of a task file, those last that say nothing about prompts or numbers.
+const KNOWN: [&str; 31] = [
+    "task",
+    "group",
+    "data",
+    "docs",
+    "dataset_path",
+    "dataset_name",
+    "dataset_kwargs",
+    "training_split",
+    "validation_split",
+    "test_split",
+    "fewshot_split",
+    "doc_to_text",
+    "doc_to_target",
+    "doc_to_choice",
+    "target_delimiter",
+    "fewshot_delimiter",
+    "fewshot_config",
+    "gen_prefix",
+    "description",
+    "num_fewshot",
+    "output_type",
+    "generation_kwargs",
+    "metric_list",
+    "filter_list",
+    "repeats",
     "tag",
     "task_alias",
     "metadata",
     "should_decontaminate",
     "doc_to_decontamination_query",
-    "unsafe_code",
     "recipe",
-    "docs",
-    "data",
 ];
 
-/// The keys of a map, taken one by one: what is left at the end is unknown.
+/// The keys of a map, taken one by one.
 struct Keys<'a> {
     path: &'a Path,
     /// What stands before the names of keys in messages.
@@ -78,6 +100,7 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The end of a map within a file's: what is left is unknown.
     fn end(self) -> Result<(), EvalError> {
         match self.entries.first() {
             None => Ok(()),
@@ -95,6 +118,9 @@ impl Task {
         }
         let own = path.extension().is_some_and(|extension| extension == "toml");
         let mut keys = Keys { path, within: "", entries };
+        if let Some((key, _)) = keys.entries.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            return Err(keys.wrong(key, "is no known key"));
+        }
         if keys.entries.iter().any(|(key, _)| key == "group") {
             return Err(keys.wrong("group", "the file describes a group of tasks, name its tasks' files instead"));
         }
@@ -113,8 +139,6 @@ impl Task {
         if !matches!(keys.take("repeats"), None | Some(Node::Int(1))) {
             return Err(keys.wrong("repeats", "only 1 is possible: answers are not sampled"));
         }
-        SILENT.iter().for_each(|key| drop(keys.take(key)));
-        keys.end()?;
         Ok(Self {
             task,
             num_fewshot: shots.unwrap_or(0),
