@@ -133,6 +133,7 @@ impl Measure {
             "aggregation",
             "higher_is_better",
             "hf_evaluate",
+            "weight_by_size",
             "ignore_case",
             "ignore_punctuation",
             "ignore_numbers",

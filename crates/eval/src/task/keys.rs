@@ -12,9 +12,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// All keys of a task file, those last that say nothing about prompts or numbers.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 30] = [
     "task",
-    "group",
     "data",
     "docs",
     "dataset_path",
@@ -118,11 +117,11 @@ impl Task {
         }
         let own = path.extension().is_some_and(|extension| extension == "toml");
         let mut keys = Keys { path, within: "", entries };
-        if let Some((key, _)) = keys.entries.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
-            return Err(keys.wrong(key, "is no known key"));
-        }
         if keys.entries.iter().any(|(key, _)| key == "group") {
             return Err(keys.wrong("group", "the file describes a group of tasks, name its tasks' files instead"));
+        }
+        if let Some((key, _)) = keys.entries.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            return Err(keys.wrong(key, "is no known key"));
         }
         let task = keys.text("task")?.ok_or_else(|| keys.wrong("task", "is missing, the task's name is expected"))?;
         let source = source(&mut keys, own)?;
