@@ -1,6 +1,6 @@
 //! What can go wrong in an evaluation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why an evaluation could not be done; every message is one line that names the place.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum EvalError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A line of a JSON lines file is not what it must be.
+    /// A line of a data file is not what it must be.
     #[error("{}: line {line}: {problem}", path.display())]
     Line {
         /// The file.
@@ -22,6 +22,14 @@ pub enum EvalError {
         /// From 1.
         line: usize,
         /// What is wrong.
+        problem: String,
+    },
+    /// A data file is not what it must be.
+    #[error("{}: {problem}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, if that is known, and what is wrong.
         problem: String,
     },
     /// A task file is not what it must be.
@@ -71,4 +79,14 @@ pub enum EvalError {
         /// The number of the request.
         request: usize,
     },
+}
+
+impl EvalError {
+    pub(crate) fn data(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Data { path: path.to_owned(), problem: problem.into() }
+    }
+
+    pub(crate) fn task(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Task { path: path.to_owned(), problem: problem.into() }
+    }
 }

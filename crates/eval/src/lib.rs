@@ -2,21 +2,32 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod data;
 mod document;
 mod encode;
 mod engine;
 mod error;
+mod filter;
 mod generate;
-mod metric;
+pub mod metrics;
+mod node;
 mod outcome;
 mod prefix_tree;
+mod python;
+mod rolling;
+mod run;
 mod task;
+mod template;
 
 pub use document::Document;
 pub use encode::{Encoded, encode};
 pub use engine::{Engine, LogLikelihood, Progress};
 pub use error::EvalError;
-pub use generate::greedy;
-pub use metric::{Estimate, accuracy, normalized_accuracy};
+pub use filter::Pipeline;
+pub use generate::{generate_until, greedy};
+pub use metrics::{Estimate, accuracy, normalized_accuracy};
 pub use outcome::Outcome;
-pub use task::Task;
+pub use python::PythonRandom;
+pub use rolling::rolling;
+pub use run::Measured;
+pub use task::{Example, FEWSHOT_SEED, Generation, Gold, OutputType, Request, Sampler, Task};

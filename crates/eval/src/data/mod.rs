@@ -1,0 +1,99 @@
+//! Data files as streams of documents: one JSON value a record.
+
+mod array;
+mod bigbench;
+mod columns;
+mod delimited;
+mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod squad;
+
+pub use columns::align;
+pub use delimited::{Delimited, Header};
+
+use crate::EvalError;
+use serde_json::Value;
+use std::fs::File;
+use std::path::Path;
+
+/// The records of a file, read as they are asked for. After a broken record the stream goes on with the next one wherever
+/// the format tells where that begins.
+pub type Records = Box<dyn Iterator<Item = Result<Value, EvalError>> + Send>;
+
+/// How a file holds its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// JSON lines, a JSON array, or a list under `field` of a JSON object.
+    Json {
+        /// The name of the list.
+        field: Option<String>,
+    },
+    /// Rows of separated values.
+    Delimited(Delimited),
+    /// Apache Parquet.
+    Parquet,
+    /// Each line is a record with the field `text`.
+    Text,
+    /// SQuAD (Rajpurkar et al. 2016, 2018): a record a question with `id`, `title`, `context`, `question`,
+    /// `answers.text`, `answers.answer_start` and `is_impossible`.
+    Squad,
+    /// BIG-bench `task.json` (Srivastava et al. 2022): `idx`, `inputs`, `targets`, `multiple_choice_targets` and
+    /// `multiple_choice_scores` for each example. `inputs` is the example's own text, without the prefixes and shuffled
+    /// choices that BIG-bench's runner may add.
+    BigBench,
+}
+
+impl Format {
+    /// The format that a file's extension tells: `json`, `jsonl`, `csv`, `tsv`, `parquet` or `txt`.
+    pub fn of(path: &Path) -> Option<Self> {
+        Some(match path.extension()?.to_str()? {
+            "json" | "jsonl" | "ndjson" => Self::Json { field: None },
+            "csv" => Self::Delimited(Delimited::csv()),
+            "tsv" => Self::Delimited(Delimited::tsv()),
+            "parquet" => Self::Parquet,
+            "txt" => Self::Text,
+            _ => return None,
+        })
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not of this format as a whole.
+    pub fn open(&self, path: &Path) -> Result<Records, EvalError> {
+        match self {
+            Self::Json { field: None } => json::open(path),
+            Self::Json { field: Some(field) } => json::list(path, field),
+            Self::Delimited(delimited) => delimited.open(path),
+            Self::Parquet => open_parquet(path),
+            Self::Text => json::text(path),
+            Self::Squad => squad::open(path),
+            Self::BigBench => bigbench::open(path),
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn open_parquet(path: &Path) -> Result<Records, EvalError> {
+    parquet::open(path)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn open_parquet(path: &Path) -> Result<Records, EvalError> {
+    Err(EvalError::data(path, "reading Parquet needs the feature `parquet` of junkdna-eval"))
+}
+
+fn file(path: &Path) -> Result<File, EvalError> {
+    File::open(path).map_err(|source| EvalError::Io { path: path.to_owned(), source })
+}
+
+/// A whole file of one JSON value.
+fn whole<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, EvalError> {
+    let text = std::fs::read_to_string(path).map_err(|source| EvalError::Io { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|error| EvalError::Line {
+        path: path.to_owned(),
+        line: error.line(),
+        problem: error.to_string(),
+    })
+}

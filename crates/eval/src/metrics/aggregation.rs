@@ -1,0 +1,143 @@
+//! From one value a document to one number, with its standard error.
+
+use super::bootstrap::bootstrap_stderr;
+use super::classification::{brier_score, f1, matthews};
+
+/// What one document contributes to a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A sum and the number of units it is of: a log-likelihood and its words or bytes.
+    Weighted(f64, f64),
+    /// The right class and the predicted one.
+    Classes(usize, usize),
+    /// The right class and the probability of each.
+    Probabilities(usize, Vec<f64>),
+}
+
+impl Value {
+    fn number(&self) -> f64 {
+        match self {
+            Self::Number(number) => *number,
+            _ => f64::NAN,
+        }
+    }
+
+    fn weighted(&self) -> (f64, f64) {
+        match self {
+            Self::Weighted(sum, weight) => (*sum, *weight),
+            _ => (f64::NAN, f64::NAN),
+        }
+    }
+
+    fn classes(&self) -> (usize, usize) {
+        match self {
+            Self::Classes(gold, predicted) => (*gold, *predicted),
+            _ => (0, 0),
+        }
+    }
+}
+
+/// A number over all documents.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// The number.
+    pub value: f64,
+    /// Its standard error, where lm-evaluation-harness gives one.
+    pub stderr: Option<f64>,
+}
+
+/// How documents' values become one, by the names of lm-evaluation-harness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregation {
+    /// The mean.
+    Mean,
+    /// The upper median.
+    Median,
+    /// exp(-mean).
+    Perplexity,
+    /// exp(-Σ sums / Σ weights).
+    WeightedPerplexity,
+    /// -Σ sums / Σ weights / ln 2.
+    BitsPerByte,
+    /// F1 of class 1.
+    F1,
+    /// Matthews's correlation coefficient.
+    Matthews,
+    /// The Brier score.
+    Brier,
+}
+
+impl Aggregation {
+    /// By its name in `metric_list`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "mean" => Self::Mean,
+            "median" => Self::Median,
+            "perplexity" => Self::Perplexity,
+            "weighted_perplexity" => Self::WeightedPerplexity,
+            "bits_per_byte" => Self::BitsPerByte,
+            "f1" => Self::F1,
+            "matthews_corrcoef" => Self::Matthews,
+            "brier_score" => Self::Brier,
+            _ => return None,
+        })
+    }
+
+    /// The number over these documents.
+    pub fn value(self, values: &[&Value]) -> f64 {
+        let mean = || values.iter().map(|value| value.number()).sum::<f64>() / values.len() as f64;
+        let ratio = || {
+            let add = |(a, b), (c, d)| (a + c, b + d);
+            let (sum, weight) = values.iter().map(|value| value.weighted()).fold((0.0, 0.0), add);
+            sum / weight
+        };
+        let classes = || values.iter().map(|value| value.classes()).collect::<Vec<_>>();
+        match self {
+            Self::Mean => mean(),
+            Self::Median => {
+                let mut numbers: Vec<f64> = values.iter().map(|value| value.number()).collect();
+                numbers.sort_by(f64::total_cmp);
+                numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+            }
+            Self::Perplexity => (-mean()).exp(),
+            Self::WeightedPerplexity => (-ratio()).exp(),
+            Self::BitsPerByte => -ratio() / std::f64::consts::LN_2,
+            Self::F1 => f1(&classes()),
+            Self::Matthews => matthews(&classes()),
+            Self::Brier => {
+                let parts = values.iter().filter_map(|value| match value {
+                    Value::Probabilities(gold, probabilities) => Some((*gold, probabilities.as_slice())),
+                    _ => None,
+                });
+                brier_score(parts)
+            }
+        }
+    }
+
+    /// The number with its standard error: of a mean that of the sample, of others by the bootstrap with `iterations`
+    /// resamples (lm-evaluation-harness takes 100,000), and none for weighted numbers, the Brier score and one document.
+    pub fn score(self, values: &[Value], iterations: usize) -> Score {
+        let all: Vec<&Value> = values.iter().collect();
+        let stderr = match self {
+            _ if values.len() < 2 || iterations == 0 => None,
+            Self::Mean => {
+                let numbers: Vec<f64> = values.iter().map(Value::number).collect();
+                Some(sample_deviation(&numbers) / (numbers.len() as f64).sqrt())
+            }
+            Self::Median | Self::Perplexity | Self::F1 | Self::Matthews => {
+                Some(bootstrap_stderr(values, iterations, |sample| self.value(sample)))
+            }
+            Self::WeightedPerplexity | Self::BitsPerByte | Self::Brier => None,
+        };
+        Score { value: self.value(&all), stderr }
+    }
+}
+
+/// The standard deviation with n - 1.
+pub(super) fn sample_deviation(numbers: &[f64]) -> f64 {
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let squares: f64 = numbers.iter().map(|x| (x - mean).powi(2)).sum();
+    (squares / (numbers.len() as f64 - 1.0)).sqrt()
+}

@@ -1,0 +1,95 @@
+//! Tasks put to a model.
+
+use crate::generate::generate_until;
+use crate::metrics::{Response, Score, Value};
+use crate::{Encoded, Engine, EvalError, Example, LogLikelihood, Progress, Request, Task, encode, rolling};
+use junkdna_backend::{CausalLm, TokenCodec};
+
+/// A line of the table of results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The metric's name.
+    pub metric: String,
+    /// The name of the filters before it.
+    pub filter: String,
+    /// The number over all documents.
+    pub score: Score,
+    /// What each document contributes to it.
+    pub values: Vec<Value>,
+}
+
+impl Engine {
+    /// The responses to the requests of each example, in their order. All log-likelihoods, of windows too, are one tree of
+    /// shared prefixes; answers are generated one after the other.
+    ///
+    /// # Errors
+    /// As [`Engine::score`], [`encode`], [`rolling`] and [`generate_until`].
+    pub fn respond<M: CausalLm>(
+        &self,
+        model: &M,
+        tokenizer: &dyn TokenCodec,
+        task: &Task,
+        examples: &[Example],
+        progress: impl FnMut(Progress),
+    ) -> Result<Vec<Vec<Response>>, EvalError> {
+        let limit = model.context_length();
+        let requests = || examples.iter().flat_map(|example| &example.requests);
+        let mut encoded: Vec<Encoded> = Vec::new();
+        for request in requests() {
+            match request {
+                Request::LogLikelihood { context, continuation } => {
+                    encoded.push(encode(tokenizer, context, continuation, limit)?);
+                }
+                Request::Rolling { text } => encoded.extend(rolling(tokenizer, text, limit)?),
+                Request::Generate { .. } => {}
+            }
+        }
+        let mut scores = self.score(model, &encoded, progress)?.into_iter();
+        let mut respond = |request: &Request| match request {
+            Request::LogLikelihood { .. } => Ok(Response::LogLikelihood(scores.next().unwrap_or(NOTHING))),
+            Request::Rolling { text } => {
+                let windows = rolling(tokenizer, text, limit)?.len();
+                Ok(Response::Rolling(scores.by_ref().take(windows).map(|score| score.sum).sum()))
+            }
+            Request::Generate { context } => {
+                generate_until(model, tokenizer, context, &task.generation).map(Response::Text)
+            }
+        };
+        examples.iter().map(|example| example.requests.iter().map(&mut respond).collect()).collect()
+    }
+}
+
+/// An empty text's.
+const NOTHING: LogLikelihood = LogLikelihood { sum: 0.0, greedy: true };
+
+impl Task {
+    /// Each metric after each pipeline of filters; standard errors that need it by the bootstrap with `iterations` resamples.
+    ///
+    /// # Errors
+    /// Responses that do not fit the examples, filters that fail, with the document.
+    pub fn measure(
+        &self,
+        examples: &[Example],
+        responses: &[Vec<Response>],
+        iterations: usize,
+    ) -> Result<Vec<Measured>, EvalError> {
+        let mut lines = Vec::new();
+        for filter in &self.filters {
+            for measure in &self.measures {
+                let value = |(example, responses): (&Example, &Vec<Response>)| {
+                    let filtered = responses.iter().map(|response| match response {
+                        Response::Text(text) => filter.apply(std::slice::from_ref(text)).map(Response::Text),
+                        other => Ok(other.clone()),
+                    });
+                    let value = filtered.collect::<Result<Vec<_>, _>>().and_then(|all| measure.value(example, &all));
+                    let wrong = |problem| EvalError::Document { task: self.task.clone(), doc: example.doc, problem };
+                    value.map_err(wrong)
+                };
+                let values = examples.iter().zip(responses).map(value).collect::<Result<Vec<_>, _>>()?;
+                let score = measure.aggregation.score(&values, iterations);
+                lines.push(Measured { metric: measure.name.clone(), filter: filter.name.clone(), score, values });
+            }
+        }
+        Ok(lines)
+    }
+}

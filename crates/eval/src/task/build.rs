@@ -1,0 +1,253 @@
+//! Documents made into requests.
+
+use super::prompt::{Filling, Question, text};
+use super::shots::Shots;
+use super::turn::Turn;
+use super::{Example, Gold, OutputType, Request, Task};
+use crate::template::Templates;
+use crate::{EvalError, PythonRandom};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// A task with its data.
+struct Builder<'a> {
+    task: &'a Task,
+    templates: Templates,
+    documents: Vec<Value>,
+    has_choices: bool,
+    /// The first document has a number for its text: choices are contexts.
+    multiple_input: bool,
+    /// The first document has a list of right answers: all have.
+    multiple_target: bool,
+}
+
+impl Task {
+    /// The documents of the test split, or else of the validation split, the first `limit` of them, with what is asked about
+    /// them. Prompts are those of lm-evaluation-harness to the byte, with the shots it draws for the same seed.
+    ///
+    /// # Errors
+    /// Data that cannot be read; a template that fails, a choice or a right answer that is not there, with the document's
+    /// number; fewer documents than shots.
+    pub fn examples(&self, seed: u64, limit: Option<usize>) -> Result<Vec<Example>, EvalError> {
+        let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
+        let documents = self.source.documents(&self.path, split.map_or("test", String::as_str))?;
+        if documents.is_empty() {
+            return Err(EvalError::task(&self.path, "has no documents"));
+        }
+        let pool = if self.num_fewshot > 0 { self.pool(&documents)? } else { Cow::Owned(Vec::new()) };
+        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, random: PythonRandom::new(seed) };
+        let builder = Builder::new(self, &documents)?;
+        let mut answered = HashMap::new();
+        let count = documents.len().min(limit.unwrap_or(usize::MAX));
+        let examples = (0..count).map(|doc| {
+            let wrong = |problem| EvalError::Document { task: self.task.clone(), doc, problem };
+            let before = builder.before(doc, &mut shots, &mut answered).map_err(wrong)?;
+            builder.example(doc, &before).map_err(wrong)
+        });
+        examples.collect()
+    }
+
+    /// Where examples are taken from: the few-shot split, given samples, or the training, validation or test split.
+    fn pool<'a>(&'a self, evaluated: &'a [Value]) -> Result<Cow<'a, [Value]>, EvalError> {
+        let splits = &self.splits;
+        if self.fewshot.split.is_none()
+            && let Some(samples) = &self.fewshot.samples
+        {
+            return Ok(Cow::Borrowed(samples));
+        }
+        let named = [&self.fewshot.split, &splits.training, &splits.validation, &splits.test];
+        let asked = splits.test.as_ref().or(splits.validation.as_ref());
+        match named.into_iter().flatten().next() {
+            Some(split) if Some(split) != asked => Ok(Cow::Owned(self.source.documents(&self.path, split)?)),
+            _ => Ok(Cow::Borrowed(evaluated)),
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn new(task: &'a Task, documents: &[Value]) -> Result<Self, EvalError> {
+        let mut builder = Self {
+            task,
+            templates: Templates::new(),
+            documents: documents.to_vec(),
+            has_choices: task.prompt.choices.is_some(),
+            multiple_input: false,
+            multiple_target: false,
+        };
+        let wrong = |problem| EvalError::Document { task: task.task.clone(), doc: 0, problem };
+        let filling = builder.filling(&documents[0]);
+        let numbered = matches!(task.prompt.question(filling).map_err(wrong)?, Question::Choice(_));
+        let several = task.prompt.answer(filling).map_err(wrong)?.is_array();
+        builder.multiple_input = numbered && builder.has_choices;
+        builder.multiple_target = several;
+        Ok(builder)
+    }
+
+    fn filling<'b>(&'b self, document: &'b Value) -> Filling<'b> {
+        // Documents of one data set have the same fields.
+        let fields = self.documents.first().unwrap_or(document);
+        Filling { templates: &self.templates, document, fields, has_choices: self.has_choices }
+    }
+
+    /// What stands before a question: the description and the examples.
+    fn before(&self, doc: usize, shots: &mut Shots, known: &mut HashMap<usize, String>) -> Result<String, String> {
+        let document = &self.documents[doc];
+        let mut before = match self.task.description.as_str() {
+            "" => String::new(),
+            description => self.filling(document).resolve(description).map_err(|p| format!("description: {p}"))?,
+        };
+        if self.task.num_fewshot > 0 {
+            // As in lm-evaluation-harness, also where neither split is named.
+            let asked = (self.task.fewshot.split == self.task.splits.test).then_some(document);
+            for shot in shots.draw(self.task.num_fewshot, asked)? {
+                let text = match known.get(&shot) {
+                    Some(text) => text,
+                    None => {
+                        let text = self.shot(&shots.pool[shot]).map_err(|p| format!("example {shot}: {p}"))?;
+                        known.entry(shot).or_insert(text)
+                    }
+                };
+                before += text;
+            }
+        }
+        Ok(before)
+    }
+
+    /// A document as an example.
+    fn shot(&self, document: &Value) -> Result<String, String> {
+        let prompt = &self.task.fewshot.prompt;
+        let filling = self.filling(document);
+        let answer = prompt.answer(filling)?;
+        let mut choices = prompt.choices(filling)?;
+        let question = match prompt.question(filling)? {
+            Question::Text(text) => text,
+            Question::Choice(index) if self.multiple_input => {
+                let choices = choices.take().unwrap_or_default();
+                chosen(&choices, index).cloned().ok_or_else(|| outside("doc_to_text", index, &choices))?
+            }
+            Question::Choice(index) => return Err(number_for_text(index)),
+        };
+        let answer = match (&answer, &choices) {
+            (Value::Number(number), Some(choices)) => {
+                let index = number.as_i64().unwrap_or(-1);
+                chosen(choices, index).cloned().ok_or_else(|| outside("doc_to_target", index, choices))?
+            }
+            (Value::Array(answers), _) => match answers.first() {
+                Some(Value::String(answer)) => answer.clone(),
+                _ => return Err(format!("doc_to_target: gives {answers:?}, an answer is expected")),
+            },
+            (Value::String(answer), _) => answer.clone(),
+            (other, _) => return Err(format!("doc_to_target: gives {other}, a text is expected")),
+        };
+        let prefix = prompt.prefix(filling)?;
+        let turn = Turn { question: &question, prefix: prefix.as_deref(), target_delimiter: &prompt.target_delimiter };
+        Ok(turn.answered(&answer, &self.task.fewshot.delimiter))
+    }
+
+    fn example(&self, doc: usize, before: &str) -> Result<Example, String> {
+        let prompt = &self.task.prompt;
+        let filling = self.filling(&self.documents[doc]);
+        let question = prompt.question(filling)?;
+        let answer = prompt.answer(filling)?;
+        let choices = prompt.choices(filling)?.unwrap_or_default();
+        let prefix = prompt.prefix(filling)?;
+        let context = |question: &str, delimiter| {
+            let turn = Turn { question, prefix: prefix.as_deref(), target_delimiter: delimiter };
+            format!("{before}{}", turn.open())
+        };
+        let (requests, gold) = match (self.task.output, question) {
+            (OutputType::MultipleChoice, Question::Choice(index)) if self.multiple_input => {
+                let contexts = choices.iter().map(|choice| context(choice, ""));
+                let continuation = format!("{}{}", prompt.target_delimiter, text(&answer));
+                let requests = contexts.map(|context| scored(context, continuation.clone())).collect();
+                (requests, self.choice(&Value::from(index), &choices)?)
+            }
+            (_, Question::Choice(index)) => return Err(number_for_text(index)),
+            (output, Question::Text(question)) => {
+                let context = context(&question, &prompt.target_delimiter);
+                match output {
+                    OutputType::MultipleChoice => {
+                        (self.choice_requests(&context, &choices)?, self.choice(&answer, &choices)?)
+                    }
+                    OutputType::LogLikelihood => {
+                        let continuation = text(&answer);
+                        if continuation.is_empty() {
+                            return Err("doc_to_target: gives an empty text, there is nothing to score".into());
+                        }
+                        (vec![scored(context, continuation.clone())], Gold::Text(continuation))
+                    }
+                    OutputType::LogLikelihoodRolling => {
+                        let whole = text(&answer);
+                        (vec![Request::Rolling { text: whole.clone() }], Gold::Text(whole))
+                    }
+                    OutputType::GenerateUntil => (vec![Request::Generate { context }], self.texts(&answer, &choices)?),
+                }
+            }
+        };
+        Ok(Example { doc, requests, choices, gold })
+    }
+
+    fn choice_requests(&self, context: &str, choices: &[String]) -> Result<Vec<Request>, String> {
+        if choices.len() < 2 {
+            return Err(format!("doc_to_choice gives {choices:?}, at least two are needed"));
+        }
+        let continuation = |choice: &String| format!("{}{choice}", self.task.prompt.target_delimiter);
+        if let Some(index) = choices.iter().position(|choice| continuation(choice).is_empty()) {
+            return Err(format!("doc_to_choice: choice {index} is empty"));
+        }
+        let mut requests: Vec<_> = choices.iter().map(|c| scored(context.to_owned(), continuation(c))).collect();
+        if self.task.measures.iter().any(|measure| measure.needs_unconditional()) {
+            requests.extend(choices.iter().map(|choice| scored(String::new(), continuation(choice))));
+        }
+        Ok(requests)
+    }
+
+    /// The right choice or choices.
+    fn choice(&self, answer: &Value, choices: &[String]) -> Result<Gold, String> {
+        let one = |answer: &Value| match answer {
+            Value::String(answer) => choices.iter().position(|choice| choice == answer),
+            Value::Number(number) => number.as_u64().map(|n| n as usize).filter(|&n| n < choices.len()),
+            _ => None,
+        };
+        let none =
+            |answer: &Value| format!("doc_to_target gives `{}`, which is no choice of {choices:?}", text(answer));
+        match answer {
+            Value::Array(answers) => {
+                let golds = answers.iter().map(|answer| one(answer).ok_or_else(|| none(answer)));
+                Ok(Gold::Choices(golds.collect::<Result<_, _>>()?))
+            }
+            answer => one(answer).map(Gold::Choice).ok_or_else(|| none(answer)),
+        }
+    }
+
+    /// The right text or texts.
+    fn texts(&self, answer: &Value, choices: &[String]) -> Result<Gold, String> {
+        Ok(match answer {
+            Value::Number(number) if self.has_choices => {
+                let index = number.as_i64().unwrap_or(-1);
+                let gold = chosen(choices, index).ok_or_else(|| outside("doc_to_target", index, choices))?;
+                Gold::Text(gold.clone())
+            }
+            Value::Array(answers) if self.multiple_target => Gold::Texts(answers.iter().map(text).collect()),
+            answer if self.multiple_target => Gold::Texts(vec![text(answer)]),
+            answer => Gold::Text(text(answer)),
+        })
+    }
+}
+
+fn scored(context: String, continuation: String) -> Request {
+    Request::LogLikelihood { context, continuation }
+}
+
+fn chosen(choices: &[String], index: i64) -> Option<&String> {
+    choices.get(usize::try_from(index).ok()?)
+}
+
+fn outside(key: &str, index: i64, choices: &[String]) -> String {
+    format!("{key}: gives {index}, the choices are {choices:?}")
+}
+
+fn number_for_text(index: i64) -> String {
+    format!("doc_to_text: gives the number {index}, a text is expected")
+}

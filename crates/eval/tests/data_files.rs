@@ -1,0 +1,165 @@
+//! Data files of every format, whole, broken and streamed.
+
+use junkdna_eval::EvalError;
+use junkdna_eval::data::{Delimited, Format, Header};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn written(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn read(format: &Format, path: &Path) -> Result<Vec<Value>, EvalError> {
+    format.open(path)?.collect()
+}
+
+fn parsed(name: &str, text: &str) -> Vec<Value> {
+    let (_folder, path) = written(name, text);
+    read(&Format::of(&path).unwrap(), &path).unwrap()
+}
+
+/// The message of the first broken record, and how many whole ones there are.
+fn broken(format: &Format, text: &str) -> (String, usize) {
+    let (_folder, path) = written("file", text);
+    let records: Vec<_> = format.open(&path).unwrap().collect();
+    let whole = records.iter().filter(|record| record.is_ok()).count();
+    (records.into_iter().find_map(Result::err).unwrap().to_string(), whole)
+}
+
+const JSON: Format = Format::Json { field: None };
+
+#[test]
+fn lines_arrays_and_lists_in_objects_are_the_same_records() {
+    let expected = [json!({"a": "x,]"}), json!({"a": "\\\"}", "b": [1, {"c": 2}]})];
+    let lines = "{\"a\": \"x,]\"}\n\n{\"a\": \"\\\\\\\"}\", \"b\": [1, {\"c\": 2}]}\n";
+    assert_eq!(parsed("f.jsonl", lines), expected);
+    let array = format!("\n [\n{} \n]\n", lines.trim().replace("\n\n", " ,\n"));
+    assert_eq!(parsed("f.json", &array), expected);
+    let (_folder, path) = written("f", &format!("{{\"version\": 1, \"rows\": {array}}}"));
+    assert_eq!(read(&Format::Json { field: Some("rows".into()) }, &path).unwrap(), expected);
+    assert!(read(&Format::Json { field: Some("docs".into()) }, &path).unwrap_err().to_string().contains("`docs`"));
+    assert!(parsed("f.json", "[]").is_empty() && parsed("f.json", "").is_empty());
+    assert_eq!(parsed("f.txt", "one\n\ntwo"), [json!({"text": "one"}), json!({"text": ""}), json!({"text": "two"})]);
+}
+
+#[test]
+fn a_broken_record_is_named_and_the_others_are_read() {
+    let (message, whole) = broken(&JSON, "{\"a\": 1}\n{\"a\": \n{\"a\": 3}\n");
+    assert!(message.contains("line 2") && whole == 2, "{message}");
+    let (message, whole) = broken(&JSON, "[{\"a\": 1},\n7,\n{\"a\": 3}]");
+    assert!(message.contains("line 2") && message.contains("no JSON object") && whole == 2, "{message}");
+    let (message, _) = broken(&JSON, "[{\"a\": 1},\n{\"a\": 2}");
+    assert!(message.contains("does not end"), "{message}");
+    let (message, whole) = broken(&Format::Delimited(Delimited::csv()), "a,b\n1,2\n1\n3,4\n");
+    assert!(message.contains("line 3") && message.contains("1 values") && whole == 2, "{message}");
+    let error = JSON.open(Path::new("absent.jsonl")).err().unwrap().to_string();
+    assert!(error.contains("absent.jsonl"), "{error}");
+}
+
+#[test]
+fn columns_have_the_types_that_pandas_gives_them() {
+    let csv = "i,f,b,t,m,n\n1,1,True,\"a, \"\"b\"\"\",,007\n-2,2.5,false,\"c\nd\",NA,\n";
+    assert_eq!(
+        parsed("f.csv", csv),
+        [
+            json!({"i": 1, "f": 1.0, "b": true, "t": "a, \"b\"", "m": null, "n": 7}),
+            json!({"i": -2, "f": 2.5, "b": false, "t": "c\nd", "m": null, "n": null}),
+        ]
+    );
+}
+
+#[test]
+fn quotes_are_text_in_glue_and_names_may_be_given() {
+    let (_folder, path) = written("f", "0\t\"so\n1\ta \"b\" c\n");
+    let names = vec!["label".to_owned(), "sentence".to_owned()];
+    let format = Delimited { header: Header::Names(names.clone()), ..Delimited::glue() };
+    let expected = [json!({"label": 0, "sentence": "\"so"}), json!({"label": 1, "sentence": "a \"b\" c"})];
+    assert_eq!(read(&Format::Delimited(format.clone()), &path).unwrap(), expected);
+    let replaced = Delimited { header: Header::Replaced(names), ..format };
+    assert_eq!(read(&Format::Delimited(replaced), &path).unwrap(), expected[1..]);
+}
+
+#[test]
+fn questions_carry_their_passage() {
+    let file = json!({"data": [{"title": "T", "paragraphs": [{"context": "C", "qas": [
+        {"id": "1", "question": "Q?", "answers": [{"text": "A", "answer_start": 3}, {"text": "B", "answer_start": 5}]},
+        {"id": "2", "question": "R?", "answers": [], "is_impossible": true},
+    ]}]}]});
+    let (_folder, path) = written("f", &file.to_string());
+    let records = read(&Format::Squad, &path).unwrap();
+    assert_eq!(records[0]["answers"], json!({"text": ["A", "B"], "answer_start": [3, 5]}));
+    assert_eq!((&records[1]["context"], &records[1]["is_impossible"]), (&json!("C"), &json!(true)));
+}
+
+#[test]
+fn choices_keep_the_order_of_the_file() {
+    let text =
+        r#"{"examples": [{"input": "I", "target_scores": {"z": 0, "a": 1, "m": 0}}, {"input": "J", "target": "t"}]}"#;
+    let (_folder, path) = written("task.json", text);
+    let records = read(&Format::BigBench, &path).unwrap();
+    assert_eq!(records[0]["multiple_choice_targets"], json!(["z", "a", "m"]));
+    assert_eq!(records[0]["multiple_choice_scores"], json!([0, 1, 0]));
+    assert_eq!((&records[0]["targets"], &records[1]["targets"]), (&json!(["a"]), &json!(["t"])));
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_read_row_by_row() {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.parquet");
+    let schema = "message m { required int64 label; optional binary text (UTF8); }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[1, 0], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&[ByteArray::from("é")], Some(&[1, 0]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let expected = [json!({"label": 1, "text": "é"}), json!({"label": 0, "text": null})];
+    assert_eq!(read(&Format::of(&path).unwrap(), &path).unwrap(), expected);
+    std::fs::write(&path, "no parquet").unwrap();
+    assert!(Format::Parquet.open(&path).err().unwrap().to_string().contains("f.parquet"));
+}
+
+/// The folder of public data; where it is absent the test says so and passes.
+fn public() -> Option<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let folder = PathBuf::from(std::env::var("JUNKDNA_DATA_DIR").unwrap_or_else(|_| default.into()));
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is absent (set JUNKDNA_DATA_DIR)", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+#[test]
+fn parity_public_data_has_its_published_sizes() {
+    let Some(folder) = public() else { return };
+    let count = |file: &str, format: Format| read(&format, &folder.join(file)).unwrap().len();
+    let glue = || Format::Delimited(Delimited::glue());
+    let names = ["source", "label", "mark", "sentence"].map(str::to_owned).to_vec();
+    let cola = Format::Delimited(Delimited { header: Header::Names(names), ..Delimited::glue() });
+    assert_eq!(count("glue/SST-2/train.tsv", glue()), 67_349);
+    assert_eq!(count("glue/SST-2/dev.tsv", glue()), 872);
+    assert_eq!(count("glue/RTE/dev.tsv", glue()), 277);
+    assert_eq!(count("glue/CoLA/train.tsv", cola.clone()), 8_551);
+    assert_eq!(count("glue/CoLA/dev.tsv", cola), 527);
+    assert_eq!(count("blimp/adjunct_island.jsonl", JSON), 1_000);
+    assert_eq!(count("gsm8k/test.jsonl", JSON), 1_319);
+    assert_eq!(count("squad/dev-v1.1.json", Format::Squad), 1_407);
+    let squad = read(&Format::Squad, &folder.join("squad/dev-v1.1.json")).unwrap();
+    assert_eq!(squad.iter().filter(|question| question["is_impossible"] == true).count(), 702);
+    let movies = read(&Format::BigBench, &folder.join("bigbench/movie_recommendation/task.json")).unwrap();
+    assert!(!movies.is_empty() && movies.iter().all(|m| m["multiple_choice_targets"].as_array().unwrap().len() >= 2));
+}
