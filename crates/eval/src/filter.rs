@@ -188,13 +188,14 @@ mod tests {
 
     #[test]
     fn what_is_no_pipeline_says_why() {
-        for (steps, part) in [
-            (&[&[("function", t("regex"))] as &[_]] as &[_], "take_first"),
-            (&[&[("function", t("what"))]], "`what`"),
-            (&[&[("function", t("lowercase")), ("k", Node::Int(1))]], "`k`"),
-            (&[&[("function", t("regex")), ("regex_pattern", t("("))]], "`(`"),
-        ] {
-            assert!(pipeline(steps).unwrap_err().contains(part));
+        let unended = [("function", t("regex"))];
+        let unknown = [("function", t("what"))];
+        let option = [("function", t("lowercase")), ("k", Node::Int(1))];
+        let broken = [("function", t("regex")), ("regex_pattern", t("("))];
+        let cases: [(&[(&str, Node)], &str); 4] =
+            [(&unended, "take_first"), (&unknown, "`what`"), (&option, "`k`"), (&broken, "`(`")];
+        for (step, part) in cases {
+            assert!(pipeline(&[step]).unwrap_err().contains(part));
         }
     }
 }
