@@ -170,9 +170,12 @@ pub struct Quantize {
 pub struct Eval {
     #[command(flatten)]
     pub source: ModelSource,
-    /// Task files (TOML); `builtin` for the graded suite
+    /// Task files (TOML, or YAML of lm-evaluation-harness); `builtin` for the graded suite
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub task: Vec<PathBuf>,
+    /// Folder with a file a split (train.jsonl, validation-00000-of-00001.parquet), for tasks whose data is on the hub
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Examples before each question, instead of the task's own number
     #[arg(long)]
     pub shots: Option<usize>,

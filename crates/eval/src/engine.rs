@@ -5,10 +5,11 @@ use crate::{Encoded, EvalError};
 use burn::tensor::{Int, Tensor, TensorData};
 use junkdna_backend::kernels::{TokenScore, token_scores};
 use junkdna_backend::{CausalLm, KeyValues, TokenTree};
+use serde::Serialize;
 use std::collections::HashMap;
 
 /// How likely a model finds a continuation after its context.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LogLikelihood {
     /// ln p(continuation | context), the sum over its tokens.
     pub sum: f64,

@@ -5,10 +5,17 @@ use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
-use junkdna_eval::{Document, Engine, Estimate, Outcome, Task, accuracy, normalized_accuracy};
+use junkdna_eval::metrics::Score;
+use junkdna_eval::{Document, Engine, Estimate, Example, FEWSHOT_SEED, Measured, Outcome, Task};
+use junkdna_eval::{accuracy, normalized_accuracy};
 use junkdna_experiment::write_whole;
+use junkdna_model::{Llama, Loaded};
 use serde::Serialize;
+use serde_json::json;
 use std::path::Path;
+
+/// Resamples behind the standard errors of metrics that are no means: as many as lm-evaluation-harness takes.
+const BOOTSTRAP_ITERATIONS: usize = 100_000;
 
 /// One line of the table.
 #[derive(Serialize)]
@@ -16,116 +23,148 @@ struct Line {
     task: String,
     shots: usize,
     documents: usize,
-    acc: Estimate,
-    acc_norm: Estimate,
+    filter: String,
+    metric: String,
+    value: f64,
+    stderr: Option<f64>,
 }
 
-/// A task with its documents.
-struct Loaded {
-    name: String,
-    shots: usize,
-    documents: Vec<Document>,
+/// What is asked of the model.
+enum Work {
+    /// A task file and its documents.
+    Task(Task, Vec<Example>),
+    /// Questions of the built-in suite.
+    Builtin(String, Vec<Document>),
 }
+
+/// The lines of one task, and one JSON object a document.
+type Answered = (Vec<Line>, Vec<serde_json::Value>);
 
 pub fn run(arguments: &Eval) -> Result<(), CliError> {
-    let tasks = tasks(arguments)?;
+    let work = work(arguments)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
     let model = causal(&loaded, "evaluation")?;
-    let documents: Vec<Document> = tasks.iter().flat_map(|task| task.documents.iter().cloned()).collect();
-    let requests = requests(&documents, &loaded.tokenizer, model)?;
-    progress.label("scoring");
-    let scores =
-        Engine::default().score(model, &requests, |p| progress.share(p.done as f64 / p.total.max(1) as f64))?;
-    progress.finish();
-
-    let mut scores = scores.as_slice();
-    let mut outcomes = documents.iter().map(|document| {
-        let (own, rest) = scores.split_at(document.continuations.len());
-        scores = rest;
-        Outcome::new(document, own)
-    });
-    let mut lines = Vec::new();
-    let mut samples = Vec::new();
-    for task in &tasks {
-        let own: Vec<Outcome> = outcomes.by_ref().take(task.documents.len()).collect();
-        lines.push(Line {
-            task: task.name.clone(),
-            shots: task.shots,
-            documents: own.len(),
-            acc: accuracy(&own),
-            acc_norm: normalized_accuracy(&own),
-        });
-        samples.extend(own);
+    let (mut lines, mut samples) = (Vec::new(), Vec::new());
+    for work in &work {
+        let (new_lines, new_samples) = work.run(model, &loaded, &mut progress)?;
+        lines.extend(new_lines);
+        samples.extend(new_samples);
     }
-    print(&lines)?;
+    progress.finish();
     if let Some(file) = &arguments.json {
-        let json = serde_json::json!({ "model": loaded.source, "precision": loaded.precision, "results": lines });
+        let json = json!({ "model": loaded.source, "precision": loaded.precision, "results": lines });
         write_whole(file, format!("{json:#}\n").as_bytes())?;
     }
     if let Some(file) = &arguments.samples {
         write_samples(file, &samples)?;
     }
-    Ok(())
+    print(&lines)
 }
 
-fn tasks(arguments: &Eval) -> Result<Vec<Loaded>, CliError> {
-    let mut tasks = Vec::new();
+fn work(arguments: &Eval) -> Result<Vec<Work>, CliError> {
+    let mut all = Vec::new();
     for file in &arguments.task {
         if file.as_os_str() == "builtin" {
-            tasks.extend(builtin()?);
+            all.extend(builtin(arguments.limit)?);
         } else {
-            let (task, documents) = Task::read(file, arguments.shots)?;
-            tasks.push(Loaded { name: task.task, shots: task.num_fewshot, documents });
+            let mut task = Task::load(file)?;
+            task.set_shots(arguments.shots);
+            arguments.data.iter().for_each(|folder| task.set_folder(folder));
+            let examples = task.examples(FEWSHOT_SEED, arguments.limit)?;
+            all.push(Work::Task(task, examples));
         }
     }
-    for task in &mut tasks {
-        task.documents.truncate(arguments.limit.unwrap_or(usize::MAX));
-        if task.documents.is_empty() {
-            return Err(CliError::Request(format!("task `{}`: --limit leaves no documents", task.name)));
-        }
+    match arguments.limit {
+        Some(0) => Err(CliError::Request("--limit 0 leaves no documents".into())),
+        _ => Ok(all),
     }
-    Ok(tasks)
 }
 
-fn builtin() -> Result<Vec<Loaded>, CliError> {
+fn builtin(limit: Option<usize>) -> Result<Vec<Work>, CliError> {
     let variants = generate(&SuiteConfig::default())?;
-    let tasks = variants.into_iter().map(|variant| {
-        let documents = variant.items.iter().enumerate().map(|(doc, item)| Document {
+    let variants = variants.into_iter().map(|variant| {
+        let items = variant.items.iter().enumerate().take(limit.unwrap_or(usize::MAX));
+        let documents = items.map(|(doc, item)| Document {
             task: variant.name.clone(),
             doc,
             context: item.context.clone(),
             continuations: item.choices.clone(),
             gold: item.gold,
         });
-        Loaded { documents: documents.collect(), name: variant.name, shots: 0 }
+        Work::Builtin(variant.name.clone(), documents.collect())
     });
-    Ok(tasks.collect())
+    Ok(variants.collect())
+}
+
+impl Work {
+    fn run(&self, model: &Llama, loaded: &Loaded, progress: &mut Progress) -> Result<Answered, CliError> {
+        match self {
+            Self::Task(task, examples) => {
+                progress.label(&task.task);
+                let share = |done: junkdna_eval::Progress| progress.share(share(done));
+                let responses = Engine::default().respond(model, &loaded.tokenizer, task, examples, share)?;
+                let measured = task.measure(examples, &responses, BOOTSTRAP_ITERATIONS)?;
+                let line = |measured: &Measured| {
+                    let Measured { metric, filter, score, .. } = measured;
+                    Line::new(&task.task, task.num_fewshot, examples.len(), filter, metric, *score)
+                };
+                let sample = |(index, example): (usize, &Example)| {
+                    let value = |measured: &Measured| (measured.metric.clone(), json!(measured.values[index]));
+                    let values: serde_json::Map<_, _> = measured.iter().map(value).collect();
+                    json!({ "task": task.task, "example": example, "responses": responses[index], "values": values })
+                };
+                Ok((measured.iter().map(line).collect(), examples.iter().enumerate().map(sample).collect()))
+            }
+            Self::Builtin(name, documents) => {
+                progress.label(name);
+                let requests = requests(documents, &loaded.tokenizer, model)?;
+                let scores = Engine::default().score(model, &requests, |done| progress.share(share(done)))?;
+                let mut scores = scores.as_slice();
+                let outcome = |document: &Document| {
+                    let (own, rest) = scores.split_at(document.continuations.len());
+                    scores = rest;
+                    Outcome::new(document, own)
+                };
+                let outcomes: Vec<Outcome> = documents.iter().map(outcome).collect();
+                let line = |(metric, Estimate { value, stderr }): (&str, Estimate)| {
+                    let score = Score { value, stderr: Some(stderr) };
+                    Line::new(name, 0, documents.len(), "none", metric, score)
+                };
+                let estimates = [("acc", accuracy(&outcomes)), ("acc_norm", normalized_accuracy(&outcomes))];
+                Ok((estimates.map(line).into(), outcomes.iter().map(|outcome| json!(outcome)).collect()))
+            }
+        }
+    }
+}
+
+fn share(progress: junkdna_eval::Progress) -> f64 {
+    progress.done as f64 / progress.total.max(1) as f64
+}
+
+impl Line {
+    fn new(task: &str, shots: usize, documents: usize, filter: &str, metric: &str, score: Score) -> Self {
+        let Score { value, stderr } = score;
+        Self { task: task.into(), shots, documents, filter: filter.into(), metric: metric.into(), value, stderr }
+    }
 }
 
 fn print(lines: &[Line]) -> Result<(), CliError> {
-    let rows: Vec<Vec<String>> = lines
-        .iter()
-        .flat_map(|line| {
-            [("acc", line.acc), ("acc_norm", line.acc_norm)].map(|(metric, estimate)| {
-                vec![
-                    line.task.clone(),
-                    line.shots.to_string(),
-                    metric.to_owned(),
-                    format!("{:.4}", estimate.value),
-                    format!("± {:.4}", estimate.stderr),
-                ]
-            })
-        })
-        .collect();
-    output::table(&["task", "n-shot", "metric", "value", "stderr"], &rows)
+    let row = |line: &Line| {
+        vec![
+            line.task.clone(),
+            line.filter.clone(),
+            line.shots.to_string(),
+            line.metric.clone(),
+            format!("{:.4}", line.value),
+            line.stderr.map_or_else(|| "-".to_owned(), |stderr| format!("± {stderr:.4}")),
+        ]
+    };
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    output::table(&["task", "filter", "n-shot", "metric", "value", "stderr"], &rows)
 }
 
-fn write_samples(file: &Path, samples: &[Outcome]) -> Result<(), CliError> {
-    let mut text = String::new();
-    for sample in samples {
-        text += &serde_json::to_string(sample).map_err(|error| CliError::Request(error.to_string()))?;
-        text.push('\n');
-    }
-    Ok(write_whole(file, text.as_bytes())?)
+fn write_samples(file: &Path, samples: &[serde_json::Value]) -> Result<(), CliError> {
+    let lines: String = samples.iter().map(|sample| format!("{sample}\n")).collect();
+    Ok(write_whole(file, lines.as_bytes())?)
 }

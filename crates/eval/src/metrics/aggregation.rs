@@ -2,9 +2,11 @@
 
 use super::bootstrap::bootstrap_stderr;
 use super::classification::{brier_score, f1, matthews};
+use serde::Serialize;
 
 /// What one document contributes to a metric.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A number.
     Number(f64),

@@ -5,9 +5,11 @@ use super::{Aggregation, ExactMatch, Value};
 use crate::node::Node;
 use crate::python::is_space;
 use crate::{Example, Gold, LogLikelihood, OutputType, task};
+use serde::Serialize;
 
 /// What a model answered to one request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Response {
     /// To [`crate::Request::LogLikelihood`].
     LogLikelihood(LogLikelihood),

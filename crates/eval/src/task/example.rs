@@ -1,7 +1,10 @@
 //! What a model is asked about one document.
 
+use serde::Serialize;
+
 /// One thing to ask a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// ln p(continuation | context).
     LogLikelihood {
@@ -23,7 +26,8 @@ pub enum Request {
 }
 
 /// What is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Gold {
     /// One of the choices, from 0.
     Choice(usize),
@@ -36,7 +40,7 @@ pub enum Gold {
 }
 
 /// One document of a task, rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
     /// Its number within the task.
     pub doc: usize,
