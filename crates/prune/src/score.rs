@@ -1,13 +1,20 @@
 //! What matters.
 
+mod largest;
 mod magnitude;
+mod movement;
 mod random;
+mod taylor;
 
+pub use largest::Largest;
 pub use magnitude::Magnitude;
+pub use movement::Movement;
 pub use random::Random;
+pub use taylor::Taylor;
 
 use crate::PruneError;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How much each weight matters; the smallest scores are pruned first.
 ///
@@ -27,6 +34,17 @@ pub trait Score: Send + Sync {
 }
 
 impl<S: Score + ?Sized> Score for Box<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn score(&self, weight: &WeightRef<'_>, range: Range<usize>, scores: &mut [f32]) -> Result<(), PruneError> {
+        (**self).score(weight, range, scores)
+    }
+}
+
+/// Shared, so that a score with large statistics is pruned by and kept.
+impl<S: Score + ?Sized> Score for Arc<S> {
     fn name(&self) -> &'static str {
         (**self).name()
     }

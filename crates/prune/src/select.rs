@@ -6,6 +6,7 @@
 //! `[d_out, d_in]` the one with the lowest flat index, goes first. A mask is therefore a function of the weights alone, and
 //! the mask at a higher sparsity contains that at a lower one.
 
+mod blocks;
 mod cut;
 mod emit;
 mod groups;
@@ -15,8 +16,11 @@ mod rows;
 mod scores;
 
 use crate::{PruneError, Score, Ties, WeightRef};
+use pieces::pieces;
 use rayon::prelude::*;
+use scores::Scores;
 
+pub(crate) use blocks::{Blocks, Mean};
 pub(crate) use groups::groups;
 pub(crate) use rows::rows;
 
@@ -35,6 +39,27 @@ pub(crate) fn smallest(
     let mut bits: Vec<Vec<Bits>> = weights.iter().map(|w| all_kept(w.values.len(), counts.len())).collect();
     emit::emit(score, weights, &cuts, &mut bits)?;
     Ok(bits)
+}
+
+/// For each of `weights` the sum of what `of` makes of its index and a few scores at a time; the same for every number of
+/// threads.
+pub(crate) fn sums(
+    score: &dyn Score,
+    weights: &[WeightRef<'_>],
+    of: impl Fn(usize, &[f32]) -> f64 + Sync,
+) -> Result<Vec<f64>, PruneError> {
+    let pieces = pieces(weights);
+    let sum = |piece: &pieces::Piece| {
+        let mut sum = 0.0;
+        let add = |_, scores: &[f32]| sum += of(piece.weight, scores);
+        Scores::default().each_block(score, &weights[piece.weight], &piece.range, add).map(|()| sum)
+    };
+    let of_pieces: Vec<_> = pieces.par_iter().map(sum).collect();
+    let mut sums = vec![0.0; weights.len()];
+    for (piece, sum) in pieces.iter().zip(of_pieces) {
+        sums[piece.weight] += sum?;
+    }
+    Ok(sums)
 }
 
 /// `masks` masks of `weights` weights each, with everything kept.
