@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
-use junkdna_prune::{NofM, Scope, Sparsity};
+use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use std::path::PathBuf;
 
 /// Which abilities did compression just destroy in this language model, and would quantizing have cost less?
@@ -82,6 +82,9 @@ pub struct Prune {
     /// N:M, the N smallest of every M consecutive inputs are removed
     #[arg(long, value_name = "N:M")]
     pub pattern: Option<NofM>,
+    /// Whole blocks of so many outputs and inputs go, such as 4x4 or 1x* (all inputs of an output)
+    #[arg(long, value_name = "OUTPUTSxINPUTS", conflicts_with = "pattern")]
+    pub blocks: Option<BlockShape>,
     /// What competes: global, layer or row [default: as the method's paper has it]
     #[arg(long)]
     pub scope: Option<Scope>,

@@ -54,6 +54,19 @@ fn every_method_meets_its_target_and_leaves_the_rest() {
 }
 
 #[test]
+fn whole_outputs_can_go() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let arguments = ["prune", "--method", "magnitude", "--sparsity=0.5", "--blocks=1x*", "--scope=layer", "--model"];
+    let output = junkdna().args(arguments).arg(&model).args(["--dry-run", "--json"]).assert().success();
+    let result: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    for layer in result["layers"].as_array().unwrap() {
+        let (weights, removed) = (layer["weights"].as_u64().unwrap(), layer["removed"].as_u64().unwrap());
+        assert!(removed >= weights / 2, "{layer}"); // ties included, as the command line does
+    }
+}
+
+#[test]
 fn every_quantizer_keeps_to_its_bits() {
     let folder = tempdir().unwrap();
     let model = Tiny::default().write(&folder);

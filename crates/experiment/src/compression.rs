@@ -204,6 +204,7 @@ impl Compression {
             Self::Dense => None,
             Self::Prune { target, method, .. } => Some(match method {
                 _ if target.contains(':') => Series::Other(format!("{} N:M", method.name())),
+                _ if target.contains('@') => Series::Other(format!("{} blocks", method.name())),
                 PruneMethod::Magnitude => Series::Magnitude,
                 PruneMethod::Random { .. } => Series::Random,
                 _ => Series::Other(method.name().to_owned()),
@@ -319,6 +320,7 @@ impl Pruning<'_> {
 fn sparsity(target: &str) -> Option<f64> {
     match target.parse::<Target>().ok()? {
         Target::Unstructured(sparsity) => Some(sparsity.value()),
+        Target::Blocks { sparsity, .. } => Some(sparsity.value()),
         Target::NofM(pattern) => Some(pattern.n() as f64 / pattern.m() as f64),
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong, in the words of whoever asked.
 
+use crate::BlockShape;
 use std::path::PathBuf;
 
 /// Why a module was not pruned, or a mask not applied, saved or loaded.
@@ -14,8 +15,8 @@ pub enum PruneError {
         /// Why it cannot be.
         reason: &'static str,
     },
-    /// Neither a sparsity nor an N:M pattern.
-    #[error("`{text}` is neither a sparsity such as 0.5 nor a pattern such as 2:4")]
+    /// Neither a sparsity nor an N:M pattern nor blocks.
+    #[error("`{text}` is neither a sparsity such as 0.5 nor a pattern such as 2:4 nor blocks such as 4x4@0.5")]
     InvalidTarget {
         /// What was asked for.
         text: String,
@@ -30,6 +31,24 @@ pub enum PruneError {
         text: String,
         /// Why it cannot be.
         reason: &'static str,
+    },
+    /// A shape that is not outputs × inputs.
+    #[error(
+        "block shape `{text}` {reason}: it is OUTPUTSxINPUTS, each a count from 1 or * for all, for example 4x4 or 1x*"
+    )]
+    InvalidBlockShape {
+        /// What was asked for.
+        text: String,
+        /// Why it cannot be.
+        reason: &'static str,
+    },
+    /// An allocation that cannot be, or not with this scope or target.
+    #[error("allocation {allocation}: {reason}")]
+    InvalidAllocation {
+        /// The allocation.
+        allocation: &'static str,
+        /// Why it cannot be.
+        reason: String,
     },
     /// A name that is not a scope.
     #[error("unknown scope `{text}`: use global, layer or row")]
@@ -54,6 +73,32 @@ pub enum PruneError {
         n: usize,
         /// Inputs per group.
         m: usize,
+    },
+    /// Blocks that do not divide a weight.
+    #[error("{path}: blocks of {shape} (outputs x inputs) do not divide its {d_out} outputs and {d_in} inputs")]
+    IndivisibleBlocks {
+        /// The parameter.
+        path: String,
+        /// Of the blocks.
+        shape: BlockShape,
+        /// Outputs.
+        d_out: usize,
+        /// Inputs per output.
+        d_in: usize,
+    },
+    /// Blocks have no place in a ranking of the weights of one output.
+    #[error("blocks of {shape} do not go with scope row, which ranks the weights of one output: use global or layer")]
+    BlocksInRows {
+        /// Of the blocks.
+        shape: BlockShape,
+    },
+    /// A method that cannot prune in this structure.
+    #[error("{method} prunes single weights and N:M patterns, not blocks ({target})")]
+    NoBlocks {
+        /// The method.
+        method: &'static str,
+        /// What was asked for.
+        target: crate::Target,
     },
     /// Nothing to prune.
     #[error("the selection holds no weight matrix of this module")]
@@ -111,6 +156,22 @@ pub enum PruneError {
         path: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A backward pass that says nothing about the weights.
+    #[error(
+        "no selected weight of this module has a gradient: put the module on an autodiff device, let its weights train, and \
+         ask the backward pass of a loss that depends on them"
+    )]
+    NoGradients,
+    /// Gradients of another module; `[d_out, d_in]`.
+    #[error("{path}: the gradients added before are {expected:?} (outputs, inputs), this is {found:?}")]
+    GradientShape {
+        /// The parameter.
+        path: String,
+        /// The shape of the gradients.
+        expected: [usize; 2],
+        /// The other shape.
+        found: [usize; 2],
     },
     /// A mask of a parameter that the module does not have.
     #[error("{path}: the mask has this weight matrix, the module does not")]

@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod allocation;
+mod block_shape;
 #[cfg(feature = "calibration")]
 mod calibrated;
 mod error;
+mod gradients;
 mod mask;
 mod n_of_m;
 mod pruner;
@@ -19,16 +22,19 @@ mod target;
 pub mod testing;
 mod ties;
 
+pub use allocation::{Allocation, Grouping, Owl};
+pub use block_shape::{BlockShape, Extent};
 #[cfg(feature = "calibration")]
 pub use calibrated::{ByNorms, Calibrated, NormScore, PrunedWeight, Round, Rounding, SparseGpt};
 pub use error::PruneError;
+pub use gradients::{Gradients, MovementSum};
 pub use mask::{KeepMask, LayerMask, LayerSummary, Mask};
 pub use n_of_m::NofM;
 pub use pruner::Pruner;
 pub use regrow::{GradientMagnitude, Grow, Regrow, rewire};
 pub use schedule::{Nested, Ramp, Schedule, next_mask};
 pub use scope::Scope;
-pub use score::{Magnitude, Random, Ria, RowRun, Score, Wanda, WeightRef};
+pub use score::{Largest, Magnitude, Movement, Random, Ria, RowRun, Score, Taylor, Wanda, WeightRef};
 pub use sparsity::Sparsity;
 pub use target::Target;
 pub use ties::Ties;

@@ -1,21 +1,26 @@
 //! What matters.
 
-#[cfg(feature = "calibration")]
 mod given;
+mod largest;
 mod magnitude;
+mod movement;
 mod random;
 mod ria;
+mod taylor;
 mod wanda;
 
-#[cfg(feature = "calibration")]
 pub(crate) use given::Given;
+pub use largest::Largest;
 pub use magnitude::Magnitude;
+pub use movement::Movement;
 pub use random::Random;
 pub use ria::Ria;
+pub use taylor::Taylor;
 pub use wanda::Wanda;
 
 use crate::PruneError;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How much each weight matters; the smallest scores are pruned first.
 ///
@@ -35,6 +40,17 @@ pub trait Score: Send + Sync {
 }
 
 impl<S: Score + ?Sized> Score for Box<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn score(&self, weight: &WeightRef<'_>, range: Range<usize>, scores: &mut [f32]) -> Result<(), PruneError> {
+        (**self).score(weight, range, scores)
+    }
+}
+
+/// Shared, so that a score with large statistics is pruned by and kept.
+impl<S: Score + ?Sized> Score for Arc<S> {
     fn name(&self) -> &'static str {
         (**self).name()
     }

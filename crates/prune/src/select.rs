@@ -6,6 +6,7 @@
 //! `[d_out, d_in]` the one with the lowest flat index, goes first. A mask is therefore a function of the weights alone, and
 //! the mask at a higher sparsity contains that at a lower one.
 
+mod blocks;
 mod cut;
 mod emit;
 mod groups;
@@ -14,13 +15,20 @@ mod pieces;
 mod rows;
 mod scores;
 
+use crate::score::Given;
 use crate::{NofM, PruneError, Score, Ties, WeightRef};
 #[cfg(feature = "calibration")]
 use crate::{Scope, Target};
+use pieces::pieces;
 use rayon::prelude::*;
+use scores::Scores;
 
+pub(crate) use blocks::Blocks;
 pub(crate) use groups::groups;
 pub(crate) use rows::rows;
+
+/// Ranks what [`Blocks::as_weight`] gives.
+pub(crate) const BLOCK_MEANS: Given = Given("mean of a block");
 
 /// One bit per weight of a matrix, 64 to a word, lowest bit first; 1 stays. Bits beyond the last weight are 0.
 pub(crate) type Bits = Vec<u64>;
@@ -54,6 +62,14 @@ pub(crate) fn of_one(
             check_groups(weight, pattern)?;
             return groups(score, weight, pattern);
         }
+        (Target::Blocks { shape, .. }, Scope::Row) => return Err(PruneError::BlocksInRows { shape }),
+        (Target::Blocks { shape, sparsity }, Scope::Layer | Scope::Global) => {
+            let blocks = Blocks::of(score, weight, shape.within(weight)?)?;
+            let ranked = blocks.as_weight(weight.path);
+            let counts = count(sparsity, ranked.values.len());
+            let bits = smallest(&BLOCK_MEANS, &[ranked], &counts, ties)?;
+            bits.into_iter().flatten().map(|bits| blocks.spread(&bits)).collect()
+        }
         (Target::Unstructured(sparsity), Scope::Row) => rows(score, weight, &count(sparsity, weight.d_in), ties)?,
         (Target::Unstructured(sparsity), Scope::Layer | Scope::Global) => {
             let one = std::slice::from_ref(weight);
@@ -70,6 +86,27 @@ pub(crate) fn check_groups(weight: &WeightRef<'_>, pattern: NofM) -> Result<(), 
         true => Ok(()),
         false => Err(PruneError::IndivisibleInputs { path: weight.path.into(), d_in, n, m }),
     }
+}
+
+/// For each of `weights` the sum of what `of` makes of its index and a few scores at a time; the same for every number of
+/// threads.
+pub(crate) fn sums(
+    score: &dyn Score,
+    weights: &[WeightRef<'_>],
+    of: impl Fn(usize, &[f32]) -> f64 + Sync,
+) -> Result<Vec<f64>, PruneError> {
+    let pieces = pieces(weights);
+    let sum = |piece: &pieces::Piece| {
+        let mut sum = 0.0;
+        let add = |_, scores: &[f32]| sum += of(piece.weight, scores);
+        Scores::default().each_block(score, &weights[piece.weight], &piece.range, add).map(|()| sum)
+    };
+    let of_pieces: Vec<_> = pieces.par_iter().map(sum).collect();
+    let mut sums = vec![0.0; weights.len()];
+    for (piece, sum) in pieces.iter().zip(of_pieces) {
+        sums[piece.weight] += sum?;
+    }
+    Ok(sums)
 }
 
 /// `masks` masks of `weights` weights each, with everything kept.

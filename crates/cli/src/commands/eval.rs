@@ -32,7 +32,7 @@ struct Line {
 /// What is asked of the model.
 enum Work {
     /// A task file and its documents.
-    Task(Task, Vec<Example>),
+    Task(Box<Task>, Vec<Example>),
     /// Questions of the built-in suite.
     Builtin(String, Vec<Document>),
 }
@@ -72,7 +72,7 @@ fn work(arguments: &Eval) -> Result<Vec<Work>, CliError> {
             task.set_shots(arguments.shots);
             arguments.data.iter().for_each(|folder| task.set_folder(folder));
             let examples = task.examples(FEWSHOT_SEED, arguments.limit)?;
-            all.push(Work::Task(task, examples));
+            all.push(Work::Task(Box::new(task), examples));
         }
     }
     match arguments.limit {

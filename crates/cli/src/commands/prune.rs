@@ -10,7 +10,10 @@ use std::time::Instant;
 pub fn run(arguments: Prune) -> Result<(), CliError> {
     let method = PruneMethod::by_name(&arguments.method, arguments.seed).map_err(CliError::Request)?;
     let target = match (arguments.sparsity, arguments.pattern) {
-        (Some(sparsity), None) => sparsity.to_string(),
+        (Some(sparsity), None) => match arguments.blocks {
+            Some(shape) => format!("{shape}@{sparsity}"),
+            None => sparsity.to_string(),
+        },
         (None, Some(pattern)) => pattern.to_string(),
         _ => return Err(CliError::Request("give either --sparsity or --pattern".into())),
     };

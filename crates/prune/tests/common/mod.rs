@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 use junkdna_backend::{HostMatrix, Selection, weights};
+use junkdna_prune::{Mask, Sparsity};
 use std::collections::BTreeMap;
 
 #[derive(Module, Debug)]
@@ -72,4 +73,22 @@ pub fn bits<M: Module>(module: &M) -> BTreeMap<String, Vec<u32>> {
         (w.path, HostMatrix::from_weight(w.value).as_slice().iter().map(|v| v.to_bits()).collect())
     };
     weights(module, &all).into_iter().map(bits).collect()
+}
+
+/// The path of a layer's weight.
+pub fn path(layer: usize) -> String {
+    format!("layers.{layer}.weight")
+}
+
+/// Who goes, in `[layer][flat]`.
+pub fn gone(mask: &Mask, layers: &[Rows]) -> Vec<Vec<bool>> {
+    let of = |(l, rows): (usize, &Rows)| {
+        let mask = mask.get(&path(l)).unwrap();
+        (0..rows.values.len()).map(|i| !mask.keeps(i / rows.d_in, i % rows.d_in)).collect()
+    };
+    layers.iter().enumerate().map(of).collect()
+}
+
+pub fn sparsity(value: f64) -> Sparsity {
+    Sparsity::new(value).unwrap()
 }

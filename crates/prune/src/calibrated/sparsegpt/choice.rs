@@ -12,18 +12,30 @@ pub struct Choice<'a> {
     path: &'a str,
     d_out: usize,
     d_in: usize,
-    target: Target,
+    target: Amount,
     /// 1 / U_jj² of each input: times w² the score of a weight.
     scale: Vec<f32>,
     /// `[d_out, d_in]`.
     keep: Vec<bool>,
 }
 
+/// The targets that it can meet.
+#[derive(Clone, Copy)]
+enum Amount {
+    Unstructured(Sparsity),
+    NofM(NofM),
+}
+
 impl<'a> Choice<'a> {
     pub fn new(weight: &WeightRef<'a>, factor: &InverseFactor, target: Target) -> Result<Self, PruneError> {
-        if let Target::NofM(pattern) = target {
-            select::check_groups(weight, pattern)?;
-        }
+        let target = match target {
+            Target::Unstructured(sparsity) => Amount::Unstructured(sparsity),
+            Target::NofM(pattern) => {
+                select::check_groups(weight, pattern)?;
+                Amount::NofM(pattern)
+            }
+            Target::Blocks { .. } => return Err(PruneError::NoBlocks { method: "sparsegpt", target }),
+        };
         let WeightRef { path, d_out, d_in, .. } = *weight;
         let scale = (0..d_in).map(|j| 1.0 / factor.row(j)[j].powi(2)).collect();
         Ok(Self { path, d_out, d_in, target, scale, keep: vec![true; weight.values.len()] })
@@ -32,8 +44,8 @@ impl<'a> Choice<'a> {
     /// The block size that is whole groups of an N:M pattern.
     pub fn block_of(&self, size: usize) -> usize {
         match self.target {
-            Target::Unstructured(_) => size,
-            Target::NofM(pattern) => size.next_multiple_of(pattern.m()),
+            Amount::Unstructured(_) => size,
+            Amount::NofM(pattern) => size.next_multiple_of(pattern.m()),
         }
     }
 
@@ -45,11 +57,11 @@ impl<'a> Choice<'a> {
         round: Option<&Round<'_>>,
     ) -> Result<(), PruneError> {
         let pattern = match self.target {
-            Target::Unstructured(sparsity) => {
+            Amount::Unstructured(sparsity) => {
                 self.choose(columns.clone(), sweep.values(), sparsity)?;
                 None
             }
-            Target::NofM(pattern) => Some(pattern),
+            Amount::NofM(pattern) => Some(pattern),
         };
         let scale = &self.scale;
         sweep.block(columns, &mut self.keep, |place: Place<'_>, keep: &mut [bool]| {
