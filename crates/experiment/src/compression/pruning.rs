@@ -1,0 +1,150 @@
+//! Pruning methods by name.
+
+use super::names;
+use burn::module::Module;
+use junkdna_backend::{Blocks, Seed, Selection, TokenTree};
+use junkdna_prune::{
+    ByNorms, Calibrated, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Target, Ties, Wanda,
+};
+use serde::{Deserialize, Serialize};
+
+/// A pruning method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case")]
+pub enum PruneMethod {
+    /// |w|.
+    Magnitude,
+    /// A draw for each weight.
+    Random {
+        /// Of the draws.
+        seed: u64,
+    },
+    /// |w| times the norm of its input, on calibration samples.
+    Wanda,
+    /// Relative importance and activations, on calibration samples.
+    Ria,
+    /// Pruned one column after another, and made up for, on calibration samples.
+    #[serde(rename = "sparsegpt")]
+    SparseGpt,
+}
+
+impl PruneMethod {
+    /// The methods by name, with what each does.
+    pub const METHODS: [(&'static str, &'static str); 5] = [
+        ("magnitude", "the smallest |w| go (Han et al. 2015)"),
+        ("random", "weights go at random, by seed: the control"),
+        ("wanda", "the smallest |w| * input norm of each output go (Sun et al. 2023); needs calibration"),
+        ("ria", "relative importance and activations (Zhang et al. 2024); needs calibration"),
+        ("sparsegpt", "column after column, the rest makes up for it (Frantar and Alistarh 2023); needs calibration"),
+    ];
+
+    /// The method of a name.
+    ///
+    /// # Errors
+    /// A sentence that lists the names.
+    pub fn by_name(name: &str, seed: u64) -> Result<Self, String> {
+        match name {
+            "magnitude" => Ok(Self::Magnitude),
+            "random" => Ok(Self::Random { seed }),
+            "wanda" => Ok(Self::Wanda),
+            "ria" => Ok(Self::Ria),
+            "sparsegpt" => Ok(Self::SparseGpt),
+            _ => Err(format!("unknown method `{name}`: use {}", names(&Self::METHODS))),
+        }
+    }
+
+    /// Whether it goes by what the weights multiply.
+    pub fn needs_calibration(self) -> bool {
+        matches!(self, Self::Wanda | Self::Ria | Self::SparseGpt)
+    }
+
+    /// What competes, if nobody says otherwise: what the papers let compete.
+    pub fn default_scope(self) -> Scope {
+        match self {
+            Self::Magnitude | Self::Random { .. } => Scope::Global,
+            Self::Wanda | Self::Ria => Scope::Row,
+            Self::SparseGpt => Scope::Layer,
+        }
+    }
+
+    /// Whether weights of this scope can compete.
+    ///
+    /// # Errors
+    /// A sentence that says which scopes can.
+    pub fn check_scope(self, scope: Scope) -> Result<(), String> {
+        let allowed: &[Scope] = match self {
+            Self::Magnitude | Self::Random { .. } => &[Scope::Global, Scope::Layer, Scope::Row],
+            Self::Wanda | Self::Ria => &[Scope::Layer, Scope::Row],
+            Self::SparseGpt => &[Scope::Layer],
+        };
+        if allowed.contains(&scope) {
+            return Ok(());
+        }
+        let allowed: Vec<String> = allowed.iter().map(Scope::to_string).collect();
+        Err(format!("{} prunes layer by layer; its scope cannot be {scope}: use {}", self.name(), allowed.join(" or ")))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Magnitude => "magnitude",
+            Self::Random { .. } => "random",
+            Self::Wanda => "wanda",
+            Self::Ria => "ria",
+            Self::SparseGpt => "sparsegpt",
+        }
+    }
+}
+
+/// What all pruning methods are told.
+pub(crate) struct Pruning<'a> {
+    pub(crate) selection: &'a Selection,
+    pub(crate) samples: &'a [TokenTree],
+    pub(crate) target: Target,
+    pub(crate) scope: Scope,
+}
+
+impl Pruning<'_> {
+    pub(crate) fn by<M: Module + Blocks>(
+        &self,
+        method: PruneMethod,
+        module: M,
+        progress: impl FnMut(f64),
+    ) -> Result<(M, Mask), PruneError> {
+        match method {
+            PruneMethod::Magnitude => self.scored(Magnitude, module),
+            PruneMethod::Random { seed } => self.scored(Random { seed: Seed(seed) }, module),
+            PruneMethod::Wanda => {
+                self.calibrated(&ByNorms::<Wanda>::default().with_scope(self.scope), module, progress)
+            }
+            PruneMethod::Ria => self.calibrated(&ByNorms::<Ria>::default().with_scope(self.scope), module, progress),
+            PruneMethod::SparseGpt => self.calibrated(&SparseGpt::default(), module, progress),
+        }
+    }
+
+    /// As published: whatever is at most the threshold goes, or numbers on quantized checkpoints, where magnitudes repeat,
+    /// would not be those of other implementations.
+    fn scored<M: Module>(&self, score: impl Score + 'static, module: M) -> Result<(M, Mask), PruneError> {
+        let pruner = Pruner::new(score).with_scope(self.scope).with_ties(Ties::All);
+        pruner.with_selection(self.selection.clone()).prune(module, self.target)
+    }
+
+    fn calibrated<M: Module + Blocks>(
+        &self,
+        method: &impl Calibrated,
+        module: M,
+        mut progress: impl FnMut(f64),
+    ) -> Result<(M, Mask), PruneError> {
+        let blocks = module.num_blocks().max(1) as f64;
+        let done = |blocks_done: usize| progress(blocks_done as f64 / blocks);
+        method.prune_blocks(module, self.samples, self.selection, |_| self.target, done)
+    }
+}
+
+/// The share of weights that a target removes.
+pub(crate) fn sparsity(target: &str) -> Option<f64> {
+    match target.parse::<Target>().ok()? {
+        Target::Unstructured(sparsity) => Some(sparsity.value()),
+        Target::Blocks { sparsity, .. } => Some(sparsity.value()),
+        Target::NofM(pattern) => Some(pattern.n() as f64 / pattern.m() as f64),
+    }
+}
