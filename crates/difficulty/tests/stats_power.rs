@@ -85,6 +85,10 @@ fn falsehoods() -> Vec<(String, PlantedStudy)> {
         let drops = [[0.1; 4], [0.4; 4], [0.3; 4]];
         let dip = PlantedStudy { items, ..planted(drops, drops, AT_THE_MARGIN, [1; 3]) };
         studies.push((format!("falls back, {items} items"), dip));
+        // The same from chance, where a drop above 1 would not count.
+        let drops = [[0.1; 4], [1.0; 4], [0.9; 4]];
+        let back = PlantedStudy { items, ..planted(drops, drops, AT_THE_MARGIN, [1; 3]) };
+        studies.push((format!("comes back from chance, {items} items"), back));
     }
     studies
 }

@@ -97,6 +97,26 @@ fn falling_drops_contradict_growth() {
 }
 
 #[test]
+fn a_model_that_has_lost_everything_cannot_lose_less() {
+    let mut study = study(|_| 0.0);
+    study.compressions = vec![
+        compression(Series::Magnitude, 0.25, |level| 0.05 * level as f64),
+        // Always wrong, then as good as a guess: a drop of 1.3, then of 1.
+        compression(Series::Magnitude, 0.5, |_| 1.0),
+        compression(Series::Magnitude, 0.75, |_| 0.78),
+    ];
+    study.matches.clear();
+    let verdicts = judge(&study, &JudgeConfig::default()).unwrap();
+    let verdict = find(&verdicts, Claim::DropGrowsWithSparsity, Series::Magnitude);
+    assert_eq!(verdict.outcome, Decision::Supported, "{verdict:#?}");
+    // With something left at the end it does not grow.
+    study.compressions[2] = compression(Series::Magnitude, 0.75, |_| 0.4);
+    let verdicts = judge(&study, &JudgeConfig::default()).unwrap();
+    let verdict = find(&verdicts, Claim::DropGrowsWithSparsity, Series::Magnitude);
+    assert_eq!(verdict.outcome, Decision::Contradicted, "{verdict:#?}");
+}
+
+#[test]
 fn missing_data_decides_nothing() {
     let mut bare = study(|_| 0.0);
     bare.compressions.clear();
