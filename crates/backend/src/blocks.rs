@@ -11,10 +11,10 @@ pub trait LinearObserver {
 }
 
 /// A model that runs block by block, for methods that calibrate a block, compress it, and go on with its new outputs, so
-/// that only one block's statistics are in memory.
-pub trait Blocks {
+/// that only one block's statistics are in memory. Several batches run at once.
+pub trait Blocks: Sync {
     /// What a batch carries from block to block: hidden states with whatever positions and masks they need.
-    type State: Clone;
+    type State: Clone + Send + Sync;
 
     /// How many blocks there are.
     fn num_blocks(&self) -> usize;

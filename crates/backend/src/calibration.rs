@@ -18,6 +18,7 @@ pub use sweep::{Place, Sweep};
 use crate::{Blocks, HostMatrix, LinearObserver, Selection, TokenTree, replace_weights, weights};
 use burn::module::Module;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,59 +41,69 @@ pub fn observe<M: Module + Blocks, S: Statistic>(
     mut progress: impl FnMut(usize),
 ) -> BTreeMap<String, Arc<S>> {
     let selected = paths(model, selection);
-    let mut states: Vec<M::State> = samples.iter().map(|sample| model.embed(sample)).collect();
+    let mut states = embed(model, samples);
     let mut all = BTreeMap::new();
     for block in 0..model.num_blocks() {
-        let mut collector = Collector::new(&selected);
-        for state in &mut states {
-            *state = model.forward_block(block, state.clone(), &mut collector);
-        }
-        all.extend(collector.by_path());
+        all.extend(by_path(collect(&mut states, &selected, |state, observer| {
+            *state = model.forward_block(block, state.clone(), observer);
+        })));
         progress(block + 1);
     }
     all
 }
 
-/// Compresses the selected weights of every block, in the order in which the model runs them.
+/// Compresses the selected weights of every block, those of one block at once, the blocks in the order in which the model
+/// runs them.
 ///
 /// `compress` gets a parameter path, the weight there, `[d_out, d_in]`, and the statistics of its inputs, which come from
-/// blocks that are compressed already; it gives the new weight. `progress` hears how many blocks are done.
+/// blocks that are compressed already; it gives the new weight, and whatever is to be kept about it by parameter path.
+/// `progress` hears how many blocks are done.
 ///
 /// # Errors
 /// The first of `compress`.
-pub fn compress_by_block<M: Module + Blocks, S: Statistic, E>(
+pub fn compress_by_block<M: Module + Blocks, S: Statistic, T: Send, E: Send>(
     mut model: M,
     samples: &[TokenTree],
     selection: &Selection,
-    mut compress: impl FnMut(&str, HostMatrix, &S) -> Result<HostMatrix, E>,
+    compress: impl Fn(&str, HostMatrix, &S) -> Result<(HostMatrix, T), E> + Sync,
     mut progress: impl FnMut(usize),
-) -> Result<M, E> {
+) -> Result<(M, Vec<(String, T)>), E> {
     let selected = paths(&model, selection);
-    let mut states: Vec<M::State> = samples.iter().map(|sample| model.embed(sample)).collect();
+    let mut states = embed(&model, samples);
+    let mut kept = Vec::with_capacity(selected.len());
     let blocks = model.num_blocks();
     for block in 0..blocks {
-        let mut collector = Collector::new(&selected);
-        states.iter().for_each(|state| model.observe_block(block, state.clone(), &mut collector));
+        let statistics: BTreeMap<String, Arc<S>> = by_path(collect(&mut states, &selected, |state, observer| {
+            model.observe_block(block, state.clone(), observer);
+        }));
+        let here = weights(&model, selection).into_iter().filter(|weight| statistics.contains_key(&weight.path));
+        let compressed = here.collect::<Vec<_>>().into_par_iter().map(|weight| {
+            let device = weight.value.device();
+            let (matrix, about) =
+                compress(&weight.path, HostMatrix::from_weight(weight.value), &statistics[&weight.path])?;
+            Ok((weight.path, matrix.into_weight(&device), about))
+        });
         let mut new = BTreeMap::new();
-        let statistics = collector.by_path();
-        for weight in weights(&model, selection) {
-            if let Some(statistic) = statistics.get(&weight.path) {
-                let device = weight.value.device();
-                let matrix = compress(&weight.path, HostMatrix::from_weight(weight.value), statistic)?;
-                new.insert(weight.path, matrix.into_weight(&device));
-            }
+        for result in compressed.collect::<Vec<_>>() {
+            let (path, weight, about) = result?;
+            new.insert(path.clone(), weight);
+            kept.push((path, about));
         }
         model = replace_weights(model, new).0;
         progress(block + 1);
         if block + 1 < blocks {
-            states = states.into_iter().map(|state| model.forward_block(block, state, &mut Nobody)).collect();
+            states = states.into_par_iter().map(|state| model.forward_block(block, state, &mut Nobody)).collect();
         }
     }
-    Ok(model)
+    Ok((model, kept))
 }
 
 fn paths<M: Module>(model: &M, selection: &Selection) -> BTreeSet<String> {
     weights(model, selection).into_iter().map(|weight| weight.path).collect()
+}
+
+fn embed<M: Blocks>(model: &M, samples: &[TokenTree]) -> Vec<M::State> {
+    samples.par_iter().map(|sample| model.embed(sample)).collect()
 }
 
 /// Nobody looks.
@@ -102,32 +113,61 @@ impl LinearObserver for Nobody {
     fn observe(&mut self, _weights: &[String], _input: &Tensor<2>) {}
 }
 
-/// One statistic for each input that a selected linear reads.
-struct Collector<'a, S> {
+/// An input of one batch, and the paths of the weights that read it.
+type Input = (Vec<String>, Tensor<2>);
+
+/// The inputs of selected linears in one batch.
+struct Recorder<'a> {
     selected: &'a BTreeSet<String>,
-    inputs: Vec<(Vec<String>, S)>,
+    inputs: Vec<Input>,
 }
 
-impl<'a, S: Statistic> Collector<'a, S> {
-    fn new(selected: &'a BTreeSet<String>) -> Self {
-        Self { selected, inputs: Vec::new() }
-    }
-
-    fn by_path(self) -> BTreeMap<String, Arc<S>> {
-        let shared = self.inputs.into_iter().map(|(paths, statistic)| (paths, Arc::new(statistic)));
-        shared.flat_map(|(paths, statistic)| paths.into_iter().map(move |path| (path, statistic.clone()))).collect()
-    }
-}
-
-impl<S: Statistic> LinearObserver for Collector<'_, S> {
+impl LinearObserver for Recorder<'_> {
     fn observe(&mut self, weights: &[String], input: &Tensor<2>) {
-        if !weights.iter().any(|path| self.selected.contains(path)) {
-            return;
+        if weights.iter().any(|path| self.selected.contains(path)) {
+            self.inputs.push((weights.to_vec(), input.clone()));
         }
-        let index = self.inputs.iter().position(|(paths, _)| paths == weights).unwrap_or_else(|| {
-            self.inputs.push((weights.to_vec(), S::new(input.dims()[1])));
-            self.inputs.len() - 1
-        });
-        self.inputs[index].1.add(input);
     }
+}
+
+/// One statistic for each input that selected linears read while `run` takes every state through a block.
+///
+/// As many batches as there are cores run at once: a core alone with a batch never waits for the others at the end of a
+/// matrix product. Their inputs are added in the order of the batches, so that sums do not depend on the number of cores.
+fn collect<T: Send + Sync, S: Statistic>(
+    states: &mut [T],
+    selected: &BTreeSet<String>,
+    run: impl Fn(&mut T, &mut dyn LinearObserver) + Sync,
+) -> Vec<(Vec<String>, S)> {
+    let mut statistics = Statistics(Vec::new());
+    for batches in states.chunks_mut(rayon::current_num_threads()) {
+        let record = |state: &mut T| {
+            let mut recorder = Recorder { selected, inputs: Vec::new() };
+            run(state, &mut recorder);
+            recorder.inputs
+        };
+        statistics.add(batches.par_iter_mut().map(record).collect::<Vec<_>>().concat());
+    }
+    statistics.0
+}
+
+/// One statistic for each input.
+struct Statistics<S>(Vec<(Vec<String>, S)>);
+
+impl<S: Statistic> Statistics<S> {
+    fn add(&mut self, inputs: Vec<Input>) {
+        for (paths, input) in &inputs {
+            if !self.0.iter().any(|(known, _)| known == paths) {
+                self.0.push((paths.clone(), S::new(input.dims()[1])));
+            }
+        }
+        self.0.par_iter_mut().for_each(|(paths, statistic)| {
+            inputs.iter().filter(|(of, _)| of == paths).for_each(|(_, input)| statistic.add(input));
+        });
+    }
+}
+
+fn by_path<S>(statistics: Vec<(Vec<String>, S)>) -> BTreeMap<String, Arc<S>> {
+    let shared = statistics.into_iter().map(|(paths, statistic)| (paths, Arc::new(statistic)));
+    shared.flat_map(|(paths, statistic)| paths.into_iter().map(move |path| (path, statistic.clone()))).collect()
 }

@@ -12,7 +12,7 @@ use junkdna_backend::calibration::{Statistic, compress_by_block};
 use junkdna_backend::{Blocks, HostMatrix, Selection, TokenTree};
 
 /// A method that prunes one weight matrix, given statistics of its inputs.
-pub trait Calibrated {
+pub trait Calibrated: Sync {
     /// What it needs to know of the inputs.
     type Statistic: Statistic;
 
@@ -39,7 +39,7 @@ pub trait Calibrated {
         model: M,
         samples: &[TokenTree],
         selection: &Selection,
-        target: impl Fn(&str) -> Target,
+        target: impl Fn(&str) -> Target + Sync,
         progress: impl FnMut(usize),
     ) -> Result<(M, Mask), PruneError>
     where
@@ -48,14 +48,12 @@ pub trait Calibrated {
         if samples.is_empty() {
             return Err(PruneError::NoSamples);
         }
-        let mut masks = Vec::new();
         let prune = |path: &str, matrix: HostMatrix, statistic: &Self::Statistic| {
             let weight = WeightRef { path, d_out: matrix.d_out(), d_in: matrix.d_in(), values: matrix.as_slice() };
             let pruned = self.prune(&weight, statistic, target(path))?;
-            masks.push((path.to_owned(), pruned.mask));
-            Ok(HostMatrix::new(pruned.values, matrix.d_out(), matrix.d_in()))
+            Ok((HostMatrix::new(pruned.values, matrix.d_out(), matrix.d_in()), pruned.mask))
         };
-        let model = compress_by_block(model, samples, selection, prune, progress)?;
+        let (model, masks) = compress_by_block(model, samples, selection, prune, progress)?;
         match masks.is_empty() {
             true => Err(PruneError::NothingSelected),
             false => Ok((model, masks.into_iter().collect())),

@@ -94,21 +94,19 @@ impl<R: Range> Gptq<R> {
         if samples.is_empty() {
             return Err(QuantError::NoSamples);
         }
-        let mut layers = Vec::new();
         let compress = |path: &str, matrix: HostMatrix, hessian: &Hessian| {
-            let mut round = || {
+            let round = || {
                 let rounded = self.quantize(&matrix, hessian)?.dequantize();
                 let distortion = Distortion::between(matrix.as_slice(), rounded.as_slice());
-                let shape = [matrix.d_out(), matrix.d_in()];
-                layers.push(LayerSummary::new(path, shape, &self.scheme, distortion)?);
-                Ok(rounded)
+                let layer = LayerSummary::new(path, [matrix.d_out(), matrix.d_in()], &self.scheme, distortion)?;
+                Ok((rounded, layer))
             };
             round().map_err(|error: QuantError| error.of_weight(path))
         };
-        let model = compress_by_block(model, samples, selection, compress, progress)?;
+        let (model, layers) = compress_by_block(model, samples, selection, compress, progress)?;
         match layers.is_empty() {
             true => Err(QuantError::NothingSelected),
-            false => Ok((model, Summary { layers })),
+            false => Ok((model, Summary { layers: layers.into_iter().map(|(_, layer)| layer).collect() })),
         }
     }
 

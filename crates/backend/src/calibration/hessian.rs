@@ -3,6 +3,7 @@
 use super::Statistic;
 use burn::tensor::Tensor;
 use faer::{Mat, MatRef, Par, Side};
+use rayon::prelude::*;
 
 /// Columns of the inputs that are multiplied at a time. Blocks above the diagonal are mirror images and left out.
 const BLOCK: usize = 256;
@@ -24,15 +25,15 @@ impl Statistic for Hessian {
 
     fn add(&mut self, input: &Tensor<2>) {
         self.tokens += input.dims()[0];
-        let products = (0..self.d_in).step_by(BLOCK).map(|start| {
-            let end = (start + BLOCK).min(self.d_in);
+        let product = |row: usize| {
+            let (start, end) = (row * BLOCK, ((row + 1) * BLOCK).min(self.d_in));
             let [own, before] =
                 [start..end, 0..end].map(|columns| input.clone().narrow(1, columns.start, columns.len()));
             own.transpose().matmul(before)
-        });
+        };
         self.rows = match std::mem::take(&mut self.rows) {
-            rows if rows.is_empty() => products.collect(),
-            rows => rows.into_iter().zip(products).map(|(sum, product)| sum + product).collect(),
+            rows if rows.is_empty() => (0..self.d_in.div_ceil(BLOCK)).into_par_iter().map(product).collect(),
+            rows => rows.into_par_iter().enumerate().map(|(row, sum)| sum + product(row)).collect(),
         };
     }
 }
