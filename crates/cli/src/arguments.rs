@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
+use junkdna_experiment::Allocation;
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use std::path::PathBuf;
 
@@ -73,7 +74,7 @@ pub struct Report {
 pub struct Prune {
     #[command(flatten)]
     pub source: ModelSource,
-    /// magnitude, random, wanda, ria or sparsegpt
+    /// magnitude, largest, random, taylor, wanda, ria or sparsegpt
     #[arg(long)]
     pub method: String,
     /// The share of weights to remove, in [0, 1)
@@ -88,6 +89,12 @@ pub struct Prune {
     /// What competes: global, layer or row [default: as the method's paper has it]
     #[arg(long)]
     pub scope: Option<Scope>,
+    /// How much goes where: uniform, erdos-renyi, owl, owl:M:LIMIT or REGEX=SPARSITY,...
+    #[arg(long, default_value_t, conflicts_with = "pattern")]
+    pub allocation: Allocation,
+    /// Let every weight of a matrix go
+    #[arg(long)]
+    pub allow_empty: bool,
     #[command(flatten)]
     pub calibration: CalibrationArguments,
     #[command(flatten)]

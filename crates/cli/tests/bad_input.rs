@@ -156,6 +156,11 @@ fn amounts_that_cannot_be() {
     prune(&["--sparsity", "0.5", "--include", "nothing_like_it"], &["selection"]);
     prune(&["--sparsity", "0.5", "--scope", "planet"], &["planet", "global, layer or row"]);
     prune(&["--sparsity", "0.5", "--device", "abacus"], &["abacus", "use flex"]);
+    prune(&["--sparsity", "0.5", "--allocation", "some"], &["--allocation", "uniform, erdos-renyi, owl"]);
+    prune(&["--sparsity", "0.5", "--allocation", "mlp=2"], &["--allocation", "mlp=2", "below 1"]);
+    prune(&["--sparsity", "0.5", "--allocation", "(=0.5"], &["--allocation", "("]);
+    prune(&["--pattern", "2:4", "--allocation", "owl"], &["--allocation", "--pattern"]);
+    prune(&["--sparsity", "0.5", "--allocation", "owl", "--scope", "global"], &["global", "layer"]);
     let quantize = |options: &[&str], parts: &[&str]| {
         let arguments = ["quantize", "--model", model, "--method", "rtn", "--out", out_text];
         fails(&[&arguments, options].concat(), 2, parts);
@@ -166,6 +171,21 @@ fn amounts_that_cannot_be() {
     let method = ["--method", "wish", "--out", out_text];
     fails(&[&["prune", "--model", model, "--sparsity", "0.5"], &method[..]].concat(), 2, &["wish", "magnitude"]);
     fails(&[&["quantize", "--model", model, "--bits", "4"], &method[..]].concat(), 2, &["wish", "rtn"]);
+}
+
+#[test]
+fn a_matrix_of_which_nothing_would_stay() {
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    tiny.values("model.layers.1.mlp.up_proj.weight").iter_mut().for_each(|w| *w *= 1e-6);
+    let model = tiny.write(&folder);
+    let out = folder.path().join("out");
+    let (model, out_text) = (model.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["prune", "--model", model, "--method", "magnitude", "--sparsity", "0.5", "--out", out_text];
+    fails(&arguments, 2, &["model.layers.1.mlp.up_proj.weight", "all of its", "--allow-empty"]);
+    assert!(!out.exists());
+    junkdna().args(arguments).arg("--allow-empty").assert().success();
+    assert!(out.exists());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod common;
 use common::tiny::Tiny;
 use common::{junkdna, names};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -24,7 +25,7 @@ fn every_method_meets_its_target_and_leaves_the_rest() {
     let folder = tempdir().unwrap();
     let model = Tiny::default().write(&folder);
     let samples = samples(folder.path());
-    for method in ["magnitude", "random", "wanda", "ria", "sparsegpt"] {
+    for method in ["magnitude", "largest", "random", "taylor", "wanda", "ria", "sparsegpt"] {
         for target in ["--sparsity=0.5", "--pattern=2:4"] {
             let out = folder.path().join(format!("{method}{target}"));
             let mask = folder.path().join(format!("{method}{target}.safetensors"));
@@ -63,6 +64,44 @@ fn whole_outputs_can_go() {
     for layer in result["layers"].as_array().unwrap() {
         let (weights, removed) = (layer["weights"].as_u64().unwrap(), layer["removed"].as_u64().unwrap());
         assert!(removed >= weights / 2, "{layer}"); // ties included, as the command line does
+    }
+}
+
+/// The share of weights that went, by parameter path, and in all.
+fn shares(model: &Path, samples: &Path, options: &[&str]) -> (BTreeMap<String, f64>, f64) {
+    let mut command = junkdna();
+    command.args(["prune", "--dry-run", "--json", "--calibration"]).arg(samples).arg("--model").arg(model);
+    let result: Value = serde_json::from_slice(&command.args(options).assert().success().get_output().stdout).unwrap();
+    let share = |layer: &Value| layer["removed"].as_f64().unwrap() / layer["weights"].as_f64().unwrap();
+    let layers = result["layers"].as_array().unwrap().iter();
+    let shares = layers.map(|layer| (layer["path"].as_str().unwrap().to_owned(), share(layer))).collect();
+    (shares, result["sparsity"].as_f64().unwrap())
+}
+
+#[test]
+fn matrices_lose_what_the_allocation_says() {
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    // Outliers, for OWL.
+    tiny.values("model.layers.1.mlp.up_proj.weight").iter_mut().step_by(16).for_each(|w| *w *= 50.0);
+    let model = tiny.write(&folder);
+    let samples = samples(folder.path());
+    for method in ["magnitude", "taylor", "wanda", "ria", "sparsegpt"] {
+        let shares =
+            |allocation| shares(&model, &samples, &["--method", method, "--sparsity=0.5", "--allocation", allocation]);
+        let (by_path, _) = shares("mlp=0.75,self_attn=0.25");
+        for (path, share) in by_path {
+            let expected = if path.contains("mlp") { 0.75 } else { 0.25 };
+            assert!((share - expected).abs() < 0.02, "{method}: {path} lost {share}");
+        }
+        for allocation in ["erdos-renyi", "owl"] {
+            let (by_path, all) = shares(allocation);
+            let low = by_path.values().copied().fold(1.0, f64::min);
+            let high = by_path.values().copied().fold(0.0, f64::max);
+            assert!(high - low > 0.01, "{method} {allocation}: the same everywhere, {by_path:?}");
+            // In a row of 16 inputs less than one may be missing.
+            assert!((all - 0.5).abs() < 1.0 / 16.0, "{method} {allocation}: {all} in all");
+        }
     }
 }
 

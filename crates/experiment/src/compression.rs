@@ -10,11 +10,15 @@ use pruning::{Pruning, sparsity};
 use quantization::Quantization;
 use serde::{Deserialize, Serialize};
 
+mod allocation;
 mod pruning;
 mod quantization;
+mod text_loss;
 
+pub use allocation::Allocation;
 pub use pruning::PruneMethod;
 pub use quantization::Quantizer;
+pub use text_loss::TextLoss;
 
 /// Bits in which an uncompressed weight is shipped, for sizes.
 const SHIPPED_BITS: f64 = 16.0;
@@ -37,6 +41,9 @@ pub enum Compression {
         target: String,
         /// What competes.
         scope: Scope,
+        /// How much goes where.
+        #[serde(default, skip_serializing_if = "Allocation::is_uniform")]
+        allocation: Allocation,
     },
     /// Fewer bits.
     Quantize {
@@ -68,10 +75,16 @@ impl Compression {
     pub fn name(&self) -> String {
         match self {
             Self::Dense => "dense".into(),
-            Self::Prune { method: PruneMethod::Random { seed }, target, scope } => {
-                format!("random {target} {scope} seed {seed}")
+            Self::Prune { method, target, scope, allocation } => {
+                let mut name = format!("{} {target} {scope}", method.name());
+                if !allocation.is_uniform() {
+                    name += &format!(" {allocation}");
+                }
+                if let PruneMethod::Random { seed } = method {
+                    name += &format!(" seed {seed}");
+                }
+                name
             }
-            Self::Prune { method, target, scope } => format!("{} {target} {scope}", method.name()),
             Self::Quantize { quantizer, scheme } => format!("{} {scheme}", quantizer.name()),
         }
     }
@@ -80,7 +93,8 @@ impl Compression {
     pub fn series(&self) -> Option<Series> {
         match self {
             Self::Dense => None,
-            Self::Prune { target, method, .. } => Some(match method {
+            Self::Prune { target, method, allocation, .. } => Some(match method {
+                _ if !allocation.is_uniform() => Series::Other(format!("{} {allocation}", method.name())),
                 _ if target.contains(':') => Series::Other(format!("{} N:M", method.name())),
                 _ if target.contains('@') => Series::Other(format!("{} blocks", method.name())),
                 PruneMethod::Magnitude => Series::Magnitude,
@@ -121,7 +135,7 @@ impl Compression {
     /// # Errors
     /// A target that is no sparsity or pattern, weights that are not finite, inputs that a group does not divide, missing
     /// samples.
-    pub fn apply<M: Module + Blocks>(
+    pub fn apply<M: Module + Blocks + TextLoss>(
         &self,
         module: M,
         selection: &Selection,
@@ -130,8 +144,8 @@ impl Compression {
     ) -> Result<(M, Compressed), ExperimentError> {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
-            Self::Prune { method, target, scope } => {
-                let work = Pruning { selection, samples, target: target.parse()?, scope: *scope };
+            Self::Prune { method, target, scope, allocation } => {
+                let work = Pruning { selection, samples, target: target.parse()?, scope: *scope, allocation };
                 let (module, mask) = work.by(*method, module, progress)?;
                 Ok((module, Compressed::Pruned(mask)))
             }

@@ -71,6 +71,9 @@ pub enum ExperimentError {
         /// What was asked for.
         work: &'static str,
     },
+    /// Gradients of a model that does not predict text.
+    #[error("an encoder predicts no text to take gradients of; prune it by another method, such as magnitude or wanda")]
+    NoTextLoss,
     /// A report that cannot be written out.
     #[error("report: {0}")]
     Render(String),

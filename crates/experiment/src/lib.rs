@@ -14,7 +14,7 @@ mod tasks;
 
 pub use calibration::Calibration;
 pub use cell::{Answer, Cell, CellSpec};
-pub use compression::{Compressed, Compression, PruneMethod, Quantizer};
+pub use compression::{Allocation, Compressed, Compression, PruneMethod, Quantizer, TextLoss};
 pub use error::ExperimentError;
 pub use files::write_whole;
 pub use plan::{Grid, Plan};

@@ -1,6 +1,6 @@
 //! What an experiment is to do.
 
-use crate::{Calibration, Compression, ExperimentError, PruneMethod, Quantizer};
+use crate::{Allocation, Calibration, Compression, ExperimentError, PruneMethod, Quantizer};
 use junkdna_difficulty::suite::SuiteConfig;
 use junkdna_prune::{Scope, Target};
 use junkdna_quant::{Granularity, Scheme};
@@ -30,24 +30,18 @@ pub struct Plan {
 #[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grid {
     /// Pruning by magnitude.
-    Magnitude {
-        /// Sparsities in [0, 1).
-        #[serde(default)]
-        sparsity: Vec<f64>,
-        /// N:M patterns, such as "2:4".
-        #[serde(default)]
-        pattern: Vec<String>,
-        /// What competes.
-        #[serde(default)]
-        scope: Scope,
-    },
+    Magnitude(Pruned),
+    /// Pruning the largest magnitudes.
+    Largest(Pruned),
+    /// Pruning by weights and their gradients.
+    Taylor(Pruned),
     /// Pruning by weights and the norms of their inputs.
-    Wanda(Calibrated),
+    Wanda(Pruned),
     /// Pruning by relative importance and activations.
-    Ria(Calibrated),
+    Ria(Pruned),
     /// Pruning column after column, the others making up for it.
     #[serde(rename = "sparsegpt")]
-    SparseGpt(Calibrated),
+    SparseGpt(Pruned),
     /// Pruning at random.
     Random {
         /// Sparsities in [0, 1).
@@ -79,16 +73,22 @@ pub struct Codes {
     pub symmetric: bool,
 }
 
-/// What a method on calibration samples is asked for; what competes is as its paper has it.
+/// What a method of pruning is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibrated {
+pub struct Pruned {
     /// Sparsities in [0, 1).
     #[serde(default)]
     pub sparsity: Vec<f64>,
-    /// N:M patterns, such as "2:4".
+    /// N:M patterns, such as "2:4", or blocks with their sparsity, such as "4x4@0.5".
     #[serde(default)]
     pub pattern: Vec<String>,
+    /// What competes; as the method's paper has it where absent.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// How much goes where.
+    #[serde(default)]
+    pub allocation: Allocation,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -148,16 +148,23 @@ impl Plan {
 impl Grid {
     fn expand(&self) -> Result<Vec<Compression>, String> {
         let compressions: Vec<Compression> = match self {
-            Self::Magnitude { sparsity, pattern, scope } => {
-                prunings(PruneMethod::Magnitude, sparsity, pattern, *scope)?
-            }
+            Self::Magnitude(asked) => asked.expand(PruneMethod::Magnitude)?,
+            Self::Largest(asked) => asked.expand(PruneMethod::Largest)?,
+            Self::Taylor(asked) => asked.expand(PruneMethod::Taylor)?,
             Self::Wanda(asked) => asked.expand(PruneMethod::Wanda)?,
             Self::Ria(asked) => asked.expand(PruneMethod::Ria)?,
             Self::SparseGpt(asked) => asked.expand(PruneMethod::SparseGpt)?,
             Self::Random { sparsity, seeds, scope } => {
-                let points = sparsity.iter().flat_map(|s| seeds.iter().map(move |seed| (s, *seed)));
-                let prune = |(s, seed): (&f64, u64)| pruned(PruneMethod::Random { seed }, s.to_string(), *scope);
-                points.map(prune).collect::<Result<_, _>>()?
+                let asked = |seed: &u64| {
+                    let random = Pruned {
+                        sparsity: sparsity.clone(),
+                        pattern: Vec::new(),
+                        scope: Some(*scope),
+                        allocation: Allocation::Uniform,
+                    };
+                    random.expand(PruneMethod::Random { seed: *seed })
+                };
+                seeds.iter().map(asked).collect::<Result<Vec<_>, _>>()?.concat()
             }
             Self::Rtn(codes) => codes.expand(Quantizer::Rtn)?,
             Self::Gptq(codes) => codes.expand(Quantizer::Gptq)?,
@@ -180,25 +187,16 @@ impl Codes {
     }
 }
 
-impl Calibrated {
+impl Pruned {
     fn expand(&self, method: PruneMethod) -> Result<Vec<Compression>, String> {
-        prunings(method, &self.sparsity, &self.pattern, method.default_scope())
+        let scope = self.scope.unwrap_or_else(|| method.default_scope(&self.allocation));
+        method.check_scope(scope)?;
+        let prune = |target: String| {
+            target.parse::<Target>().map_err(|error| error.to_string())?;
+            Ok(Compression::Prune { method, target, scope, allocation: self.allocation.clone() })
+        };
+        self.sparsity.iter().map(f64::to_string).chain(self.pattern.iter().cloned()).map(prune).collect()
     }
-}
-
-fn prunings(
-    method: PruneMethod,
-    sparsity: &[f64],
-    pattern: &[String],
-    scope: Scope,
-) -> Result<Vec<Compression>, String> {
-    let targets = sparsity.iter().map(f64::to_string).chain(pattern.iter().cloned());
-    targets.map(|target| pruned(method, target, scope)).collect()
-}
-
-fn pruned(method: PruneMethod, target: String, scope: Scope) -> Result<Compression, String> {
-    target.parse::<Target>().map_err(|error| error.to_string())?;
-    Ok(Compression::Prune { method, target, scope })
 }
 
 /// The message of a TOML error in one line, with the line it is about.

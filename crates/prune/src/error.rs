@@ -103,6 +103,14 @@ pub enum PruneError {
     /// Nothing to prune.
     #[error("the selection holds no weight matrix of this module")]
     NothingSelected,
+    /// A matrix of which nothing stays.
+    #[error("{path}: all of its {weights} weights would go; prune less, by layer, or allow it (--allow-empty)")]
+    Emptied {
+        /// The parameter.
+        path: String,
+        /// How many it has.
+        weights: usize,
+    },
     /// A weight that is NaN or infinite: ranking it would hide that the model is broken.
     #[error("{path}: weight [{output}, {input}] (output, input) is {value}, not a finite number")]
     NotFinite {

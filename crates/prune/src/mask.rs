@@ -11,6 +11,7 @@ pub use keep::KeepMask;
 pub use layer::LayerMask;
 pub use summary::LayerSummary;
 
+use crate::PruneError;
 use std::collections::BTreeMap;
 
 /// Which weights of a module stay, one bit each, by parameter path. Parameters it does not name are left alone.
@@ -48,6 +49,17 @@ impl Mask {
     /// The share of weights that go; 0 of none.
     pub fn sparsity(&self) -> f64 {
         share(self.removed(), self.weights())
+    }
+
+    /// Whether every matrix keeps a weight: a layer without any passes nothing on, which is seldom what was meant.
+    ///
+    /// # Errors
+    /// [`PruneError::Emptied`], naming the first that does not.
+    pub fn check_none_empty(&self) -> Result<(), PruneError> {
+        match self.layers.iter().find(|(_, layer)| layer.kept() == 0 && layer.weights() > 0) {
+            None => Ok(()),
+            Some((path, layer)) => Err(PruneError::Emptied { path: path.clone(), weights: layer.weights() }),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{Allocation, BlockShape, NofM, PruneError, Scope, Score, Sparsity, Ta
 use burn::module::Module;
 use junkdna_backend::{HostMatrix, Selection, weights};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// How a module is pruned: what matters, what competes, how much goes where, and which parameters take part.
 ///
@@ -100,6 +101,23 @@ impl Pruner {
         let bits = self.smallest(&select::BLOCK_MEANS, &ranked, &amounts)?;
         let spread = blocks.par_iter().zip(bits).map(|(blocks, bits)| bits.iter().map(|b| blocks.spread(b)).collect());
         Ok(matrices.masks(spread.collect(), sparsities.len()))
+    }
+
+    /// How much of each selected weight goes at an overall sparsity, by parameter path: the allocation alone, whatever the
+    /// scope.
+    ///
+    /// # Errors
+    /// As [`Pruner::mask`].
+    pub fn sparsities<M: Module>(
+        &self,
+        module: &M,
+        overall: Sparsity,
+    ) -> Result<BTreeMap<String, Sparsity>, PruneError> {
+        let matrices = Matrices::of(module, &self.selection)?;
+        let weights = matrices.weights();
+        let by_weight = self.allocation.sparsities(module, &*self.score, &weights, &[overall])?;
+        let paths = weights.iter().map(|weight| weight.path.to_owned());
+        Ok(paths.zip(by_weight.into_iter().flatten()).collect())
     }
 
     /// The module with its mask applied, and the mask.

@@ -3,7 +3,7 @@ use crate::arguments::Prune;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
-use junkdna_experiment::{Compressed, Compression, PruneMethod};
+use junkdna_experiment::{Compressed, Compression, ExperimentError, PruneMethod};
 use serde_json::json;
 use std::time::Instant;
 
@@ -17,9 +17,10 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         (None, Some(pattern)) => pattern.to_string(),
         _ => return Err(CliError::Request("give either --sparsity or --pattern".into())),
     };
-    let scope = arguments.scope.unwrap_or(method.default_scope());
+    let allocation = arguments.allocation;
+    let scope = arguments.scope.unwrap_or(method.default_scope(&allocation));
     method.check_scope(scope).map_err(CliError::Request)?;
-    let compression = Compression::Prune { method, target, scope };
+    let compression = Compression::Prune { method, target, scope, allocation };
     let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
@@ -30,6 +31,9 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
     let Compressed::Pruned(mask) = compressed else { return Ok(()) };
+    if !arguments.allow_empty {
+        mask.check_none_empty().map_err(ExperimentError::from)?;
+    }
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
         loaded.save(out)?;

@@ -1,12 +1,17 @@
 //! Pruning methods by name.
 
-use super::names;
+use super::text_loss::{TextLoss, gradients};
+use super::{Allocation, names};
+use crate::ExperimentError;
 use burn::module::Module;
+use junkdna_backend::calibration::{SquaredNorms, observe};
 use junkdna_backend::{Blocks, Seed, Selection, TokenTree};
 use junkdna_prune::{
-    ByNorms, Calibrated, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Target, Ties, Wanda,
+    ByNorms, Calibrated, Largest, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Sparsity,
+    Target, Taylor, Ties, Wanda,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A pruning method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +19,10 @@ use serde::{Deserialize, Serialize};
 pub enum PruneMethod {
     /// |w|.
     Magnitude,
+    /// -|w|: the large weights go, as a control.
+    Largest,
+    /// |w · ∂L/∂w|, L the loss of the calibration samples.
+    Taylor,
     /// A draw for each weight.
     Random {
         /// Of the draws.
@@ -30,8 +39,10 @@ pub enum PruneMethod {
 
 impl PruneMethod {
     /// The methods by name, with what each does.
-    pub const METHODS: [(&'static str, &'static str); 5] = [
+    pub const METHODS: [(&'static str, &'static str); 7] = [
         ("magnitude", "the smallest |w| go (Han et al. 2015)"),
+        ("largest", "the largest |w| go: a control"),
+        ("taylor", "the smallest |w * gradient| on text go (Molchanov et al. 2017, SNIP); needs calibration"),
         ("random", "weights go at random, by seed: the control"),
         ("wanda", "the smallest |w| * input norm of each output go (Sun et al. 2023); needs calibration"),
         ("ria", "relative importance and activations (Zhang et al. 2024); needs calibration"),
@@ -45,6 +56,8 @@ impl PruneMethod {
     pub fn by_name(name: &str, seed: u64) -> Result<Self, String> {
         match name {
             "magnitude" => Ok(Self::Magnitude),
+            "largest" => Ok(Self::Largest),
+            "taylor" => Ok(Self::Taylor),
             "random" => Ok(Self::Random { seed }),
             "wanda" => Ok(Self::Wanda),
             "ria" => Ok(Self::Ria),
@@ -55,13 +68,17 @@ impl PruneMethod {
 
     /// Whether it goes by what the weights multiply.
     pub fn needs_calibration(self) -> bool {
-        matches!(self, Self::Wanda | Self::Ria | Self::SparseGpt)
+        matches!(self, Self::Taylor | Self::Wanda | Self::Ria | Self::SparseGpt)
     }
 
-    /// What competes, if nobody says otherwise: what the papers let compete.
-    pub fn default_scope(self) -> Scope {
+    /// What competes, if nobody says otherwise: what the papers let compete; matrices for themselves where each has a
+    /// sparsity of its own.
+    pub fn default_scope(self, allocation: &Allocation) -> Scope {
         match self {
-            Self::Magnitude | Self::Random { .. } => Scope::Global,
+            Self::Magnitude | Self::Largest | Self::Taylor | Self::Random { .. } if allocation.is_uniform() => {
+                Scope::Global
+            }
+            Self::Magnitude | Self::Largest | Self::Taylor | Self::Random { .. } => Scope::Layer,
             Self::Wanda | Self::Ria => Scope::Row,
             Self::SparseGpt => Scope::Layer,
         }
@@ -73,7 +90,9 @@ impl PruneMethod {
     /// A sentence that says which scopes can.
     pub fn check_scope(self, scope: Scope) -> Result<(), String> {
         let allowed: &[Scope] = match self {
-            Self::Magnitude | Self::Random { .. } => &[Scope::Global, Scope::Layer, Scope::Row],
+            Self::Magnitude | Self::Largest | Self::Taylor | Self::Random { .. } => {
+                &[Scope::Global, Scope::Layer, Scope::Row]
+            }
             Self::Wanda | Self::Ria => &[Scope::Layer, Scope::Row],
             Self::SparseGpt => &[Scope::Layer],
         };
@@ -87,6 +106,8 @@ impl PruneMethod {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Magnitude => "magnitude",
+            Self::Largest => "largest",
+            Self::Taylor => "taylor",
             Self::Random { .. } => "random",
             Self::Wanda => "wanda",
             Self::Ria => "ria",
@@ -101,18 +122,24 @@ pub(crate) struct Pruning<'a> {
     pub(crate) samples: &'a [TokenTree],
     pub(crate) target: Target,
     pub(crate) scope: Scope,
+    pub(crate) allocation: &'a Allocation,
 }
 
 impl Pruning<'_> {
-    pub(crate) fn by<M: Module + Blocks>(
+    pub(crate) fn by<M: Module + Blocks + TextLoss>(
         &self,
         method: PruneMethod,
         module: M,
         progress: impl FnMut(f64),
-    ) -> Result<(M, Mask), PruneError> {
+    ) -> Result<(M, Mask), ExperimentError> {
         match method {
             PruneMethod::Magnitude => self.scored(Magnitude, module),
+            PruneMethod::Largest => self.scored(Largest, module),
             PruneMethod::Random { seed } => self.scored(Random { seed: Seed(seed) }, module),
+            PruneMethod::Taylor => {
+                let gradients = gradients(&module, self.selection, self.samples, progress)?;
+                self.scored(Taylor { gradients }, module)
+            }
             PruneMethod::Wanda => {
                 self.calibrated(&ByNorms::<Wanda>::default().with_scope(self.scope), module, progress)
             }
@@ -123,9 +150,14 @@ impl Pruning<'_> {
 
     /// As published: whatever is at most the threshold goes, or numbers on quantized checkpoints, where magnitudes repeat,
     /// would not be those of other implementations.
-    fn scored<M: Module>(&self, score: impl Score + 'static, module: M) -> Result<(M, Mask), PruneError> {
-        let pruner = Pruner::new(score).with_scope(self.scope).with_ties(Ties::All);
-        pruner.with_selection(self.selection.clone()).prune(module, self.target)
+    fn scored<M: Module>(&self, score: impl Score + 'static, module: M) -> Result<(M, Mask), ExperimentError> {
+        let pruner = self.pruner(score)?.with_scope(self.scope).with_ties(Ties::All);
+        Ok(pruner.prune(module, self.target)?)
+    }
+
+    fn pruner(&self, score: impl Score + 'static) -> Result<Pruner, PruneError> {
+        let pruner = Pruner::new(score).with_allocation(self.allocation.to_prune()?);
+        Ok(pruner.with_selection(self.selection.clone()))
     }
 
     fn calibrated<M: Module + Blocks>(
@@ -133,10 +165,40 @@ impl Pruning<'_> {
         method: &impl Calibrated,
         module: M,
         mut progress: impl FnMut(f64),
-    ) -> Result<(M, Mask), PruneError> {
+    ) -> Result<(M, Mask), ExperimentError> {
         let blocks = module.num_blocks().max(1) as f64;
         let done = |blocks_done: usize| progress(blocks_done as f64 / blocks);
-        method.prune_blocks(module, self.samples, self.selection, |_| self.target, done)
+        let own = self.own_sparsities(&module)?;
+        let target = |path: &str| own.get(path).map_or(self.target, |&sparsity| with_sparsity(self.target, sparsity));
+        Ok(method.prune_blocks(module, self.samples, self.selection, target, done)?)
+    }
+
+    /// The sparsities that are not the overall one, by path. Outliers are those of Wanda's score on the dense model, as
+    /// where OWL was published with calibrated methods.
+    fn own_sparsities<M: Module + Blocks>(&self, module: &M) -> Result<BTreeMap<String, Sparsity>, PruneError> {
+        let overall = match (self.allocation, self.target) {
+            (Allocation::Uniform, _) => return Ok(BTreeMap::new()),
+            (_, Target::Unstructured(sparsity) | Target::Blocks { sparsity, .. }) => sparsity,
+            // Refuses.
+            (_, Target::NofM(_)) => return self.pruner(Magnitude)?.mask(module, self.target).map(|_| BTreeMap::new()),
+        };
+        match self.allocation {
+            Allocation::Owl(_) => {
+                let norms = observe::<M, SquaredNorms>(module, self.samples, self.selection, |_| {});
+                let norms = norms.into_iter().map(|(path, statistic)| (path, statistic.norms())).collect();
+                self.pruner(Wanda::new(norms))?.sparsities(module, overall)
+            }
+            _ => self.pruner(Magnitude)?.sparsities(module, overall),
+        }
+    }
+}
+
+/// The same with another sparsity.
+fn with_sparsity(target: Target, sparsity: Sparsity) -> Target {
+    match target {
+        Target::Unstructured(_) => Target::Unstructured(sparsity),
+        Target::Blocks { shape, .. } => Target::Blocks { shape, sparsity },
+        Target::NofM(pattern) => Target::NofM(pattern),
     }
 }
 
