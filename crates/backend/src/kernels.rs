@@ -9,6 +9,7 @@ mod column_squares;
 mod exp;
 mod flex;
 mod log_probs;
+mod rms_norm;
 mod rotary;
 mod swiglu;
 
@@ -16,5 +17,6 @@ pub use attention::{AttentionMask, Heads, tree_attention};
 #[cfg(feature = "calibration")]
 pub(crate) use column_squares::column_squares;
 pub use log_probs::{TokenScore, token_scores};
+pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};
 pub use swiglu::swiglu;

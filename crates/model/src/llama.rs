@@ -107,7 +107,7 @@ impl CausalLm for Llama {
             state.hidden = hidden;
             kept.push(keys_values);
         }
-        (self.model.norm.forward(state.hidden), KeyValues::new(kept))
+        (block::norm(&self.model.norm, state.hidden), KeyValues::new(kept))
     }
 
     fn head(&self, hidden: Tensor<2>) -> Tensor<2> {

@@ -5,7 +5,7 @@ use crate::config::LlamaConfig;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
-use junkdna_backend::kernels::{Heads, swiglu};
+use junkdna_backend::kernels::{Heads, rms_norm, swiglu};
 
 /// Attention and feed-forward layer, each after a norm and added to its input.
 #[derive(Module, Debug)]
@@ -68,11 +68,16 @@ impl Block {
     ) -> (Tensor<2>, Tensor<2>, [Tensor<2>; 2]) {
         let x = state.hidden.clone();
         let (attended, keys_values) =
-            self.self_attn.forward(self.input_layernorm.forward(x.clone()), state, past, heads, tap);
+            self.self_attn.forward(norm(&self.input_layernorm, x.clone()), state, past, heads, tap);
         let x = x + attended;
-        let inner = self.mlp.inner(self.post_attention_layernorm.forward(x.clone()), tap);
+        let inner = self.mlp.inner(norm(&self.post_attention_layernorm, x.clone()), tap);
         (x, inner, keys_values)
     }
+}
+
+/// The norm of hidden states `[tokens, hidden_size]`.
+pub(super) fn norm(norm: &RmsNorm, x: Tensor<2>) -> Tensor<2> {
+    rms_norm(x, norm.gamma.val(), norm.epsilon)
 }
 
 impl Mlp {

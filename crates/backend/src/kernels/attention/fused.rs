@@ -1,0 +1,131 @@
+//! Attention on `flex`: every block and group of heads is one task of two products with a softmax in place between them.
+
+use super::{Heads, blocks::Block};
+use crate::kernels::{exp::exp, flex};
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+use std::ops::Range;
+
+pub(super) fn attention(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, blocks: &[Block], heads: Heads) -> FlexTensor {
+    let groups = heads.key_value;
+    let tasks = (0..blocks.len() * groups).into_par_iter().with_max_len(1);
+    let parts: Vec<FlexTensor> =
+        tasks.map(|task| attend(q, k, v, &blocks[task / groups], task % groups, heads)).collect();
+    let mut out = FlexTensor::empty(q.layout().shape().clone(), DType::F32);
+    write(flex::values_mut(&mut out), &parts, blocks, heads);
+    out
+}
+
+/// What a block's tokens gather in one group of heads, `[tokens * heads per group, dim]`, a token's heads one after another.
+fn attend(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, block: &Block, group: usize, heads: Heads) -> FlexTensor {
+    let queries: Tensor<2> = scaled_queries(q, block, group, heads);
+    let [keys, values] = [k, v].map(|kept| flex::give::<2>(columns(kept, &block.keys, group * heads.dim, heads.dim)));
+    let mut scores = flex::take(queries.matmul(keys.transpose()));
+    let rows = flex::values_mut(&mut scores).chunks_exact_mut(block.num_keys());
+    flex::vectorized(
+        #[inline(always)]
+        || rows.enumerate().for_each(|(row, scores)| softmax(scores, &block.visible[row / heads.per_group()])),
+    );
+    flex::take(flex::give::<2>(scores).matmul(values))
+}
+
+/// q / √dim of one group, `[tokens * heads per group, dim]`.
+fn scaled_queries(q: &FlexTensor, block: &Block, group: usize, heads: Heads) -> Tensor<2> {
+    let (width, row) = (heads.query * heads.dim, heads.per_group() * heads.dim);
+    let scale = (heads.dim as f32).powf(-0.5);
+    let tokens = q.as_slice::<f32>().unwrap_or_default().chunks_exact(width);
+    let tokens = tokens.skip(block.tokens.start).take(block.tokens.len());
+    let mut scaled = Vec::with_capacity(block.tokens.len() * row);
+    tokens.for_each(|token| scaled.extend(token[group * row..(group + 1) * row].iter().map(|x| x * scale)));
+    flex::give(matrix(scaled, heads.dim))
+}
+
+/// Some columns of some rows: a view where the rows are one range, else a copy.
+fn columns(tensor: &FlexTensor, rows: &[Range<usize>], start: usize, width: usize) -> FlexTensor {
+    if let [rows] = rows {
+        return tensor.narrow(0, rows.start, rows.len()).narrow(1, start, width);
+    }
+    let row_width = tensor.layout().shape()[1];
+    let values = tensor.as_slice::<f32>().unwrap_or_default();
+    let row = |row: usize| &values[row * row_width + start..row * row_width + start + width];
+    let mut copied = Vec::with_capacity(rows.iter().map(ExactSizeIterator::len).sum::<usize>() * width);
+    rows.iter().cloned().flatten().for_each(|index| copied.extend_from_slice(row(index)));
+    matrix(copied, width)
+}
+
+fn matrix(values: Vec<f32>, width: usize) -> FlexTensor {
+    let shape = [values.len() / width, width];
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// Puts the groups of each block side by side.
+fn write(out: &mut [f32], parts: &[FlexTensor], blocks: &[Block], heads: Heads) {
+    let (width, row) = (heads.query * heads.dim, heads.per_group() * heads.dim);
+    let mut rest = out;
+    for (block, groups) in blocks.iter().zip(parts.chunks(heads.key_value)) {
+        let (tokens, after) = std::mem::take(&mut rest).split_at_mut(block.tokens.len() * width);
+        rest = after;
+        for (group, part) in groups.iter().enumerate() {
+            let part = part.as_slice::<f32>().unwrap_or_default().chunks_exact(row);
+            for (token, from) in tokens.chunks_exact_mut(width).zip(part) {
+                token[group * row..(group + 1) * row].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+/// In place, and zero outside of the visible ranges.
+#[inline(always)]
+fn softmax(scores: &mut [f32], visible: &[Range<usize>]) {
+    let mut max = f32::NEG_INFINITY;
+    for range in visible {
+        max = max.max(largest(&scores[range.clone()]));
+    }
+    let mut sum = 0.0;
+    let mut end = 0;
+    for range in visible {
+        scores[end..range.start].fill(0.0);
+        sum += exp_from(&mut scores[range.clone()], max);
+        end = range.end;
+    }
+    scores[end..].fill(0.0);
+    let scale = 1.0 / sum;
+    for range in visible {
+        scores[range.clone()].iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+// Sixteen partial results in both: a single one would make the loop wait for itself.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut max = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (m, x) in max.iter_mut().zip(chunk) {
+            *m = m.max(*x);
+        }
+    }
+    max.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+}
+
+/// Replaces each x by e^(x - max) and returns their sum.
+#[inline(always)]
+fn exp_from(values: &mut [f32], max: f32) -> f32 {
+    let (chunks, rest) = values.as_chunks_mut::<LANES>();
+    let mut sum = [0f32; LANES];
+    for chunk in chunks {
+        for (s, x) in sum.iter_mut().zip(chunk) {
+            *x = exp(*x - max);
+            *s += *x;
+        }
+    }
+    let mut total = sum.iter().sum();
+    for x in rest {
+        *x = exp(*x - max);
+        total += *x;
+    }
+    total
+}
