@@ -3,9 +3,11 @@
 //! Each runs on every device: on `flex` as one vectorized loop on all cores, elsewhere, and wherever gradients are
 //! tracked, composed of Burn's own operations. The results agree to float rounding.
 
+mod adamw;
 mod attention;
 #[cfg(feature = "calibration")]
 mod column_squares;
+mod dropout;
 mod exp;
 mod flex;
 mod log_probs;
@@ -13,9 +15,11 @@ mod rms_norm;
 mod rotary;
 mod swiglu;
 
+pub use adamw::{AdamWStep, Moved, adamw, sum_of_squares};
 pub use attention::{AttentionMask, Heads, tree_attention};
 #[cfg(feature = "calibration")]
 pub(crate) use column_squares::column_squares;
+pub use dropout::dropout;
 pub use log_probs::{TokenScore, token_scores};
 pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
 use junkdna_experiment::Allocation;
+use junkdna_experiment::training::TrainingMode;
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Prune(Prune),
     /// Store a model's weights in fewer bits
     Quantize(Quantize),
+    /// Train a model on a task
+    Finetune(Finetune),
     /// Evaluate a model on tasks
     Eval(Eval),
     /// Log-likelihoods of continuations
@@ -171,6 +174,51 @@ pub struct Quantize {
     /// Only say what would happen
     #[arg(long)]
     pub dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Finetune {
+    #[command(flatten)]
+    pub source: ModelSource,
+    /// A folder of GLUE (SST-2, CoLA, RTE, ...), or a TOML file that names splits and columns
+    #[arg(long, value_name = "FILE|DIR")]
+    pub task: PathBuf,
+    /// full, sparse, dense-frozen or sparse-to-dense
+    #[arg(long, default_value = "full")]
+    pub mode: TrainingMode,
+    /// Mask that `prune --mask-out` wrote [default: the zeros of the model]
+    #[arg(long, value_name = "FILE")]
+    pub mask: Option<PathBuf>,
+    /// How to train, a TOML file; what is given here besides takes precedence
+    #[arg(long, value_name = "FILE.toml")]
+    pub recipe: Option<PathBuf>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    #[arg(long)]
+    pub batch_size: Option<usize>,
+    #[arg(long)]
+    pub learning_rate: Option<f64>,
+    /// Of the order of examples, dropout and new weights
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Steps between checkpoints [default: one after every evaluation]
+    #[arg(long, value_name = "STEPS")]
+    pub checkpoint_every: Option<usize>,
+    /// Tokens of an example, the rest is cut off
+    #[arg(long, default_value_t = 128)]
+    pub max_length: usize,
+    /// Train on so many examples only; fewer are part of more
+    #[arg(long, value_name = "N")]
+    pub examples: Option<usize>,
+    /// Folder for the model of the best evaluation
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder for checkpoints and metrics; a run that was cut off goes on from it [default: OUT-run]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

@@ -44,6 +44,7 @@ through_experiment!(
     junkdna_backend::DeviceError,
     junkdna_model::ModelError,
     junkdna_eval::EvalError,
+    junkdna_finetune::FinetuneError,
     junkdna_prune::PruneError,
     junkdna_quant::QuantError,
     junkdna_difficulty::suite::SuiteError

@@ -55,6 +55,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Prune(arguments) => commands::prune::run(arguments),
         Command::Quantize(arguments) => commands::quantize::run(arguments),
+        Command::Finetune(arguments) => commands::finetune::run(arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Score(arguments) => commands::score::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),

@@ -54,6 +54,24 @@ impl Progress {
         }
     }
 
+    /// The share that is done, with a word on how things are.
+    pub fn state(&mut self, state: &str, share: f64) {
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("{}  {state}", self.label)),
+            None if share > 0.0 && self.said.elapsed() > BETWEEN_LINES => eprintln!("{state}"),
+            None => {}
+        }
+        self.share(share);
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
     pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();

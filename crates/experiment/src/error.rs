@@ -1,6 +1,7 @@
 //! What can go wrong in an experiment.
 
 use junkdna_eval::EvalError;
+use junkdna_finetune::FinetuneError;
 use junkdna_model::ModelError;
 use junkdna_prune::PruneError;
 use std::io::ErrorKind;
@@ -57,6 +58,9 @@ pub enum ExperimentError {
     /// A model that cannot be quantized.
     #[error(transparent)]
     Quant(#[from] junkdna_quant::QuantError),
+    /// A model that cannot be fine-tuned.
+    #[error(transparent)]
+    Finetune(#[from] junkdna_finetune::FinetuneError),
     /// A suite that cannot be generated.
     #[error(transparent)]
     Suite(#[from] junkdna_difficulty::suite::SuiteError),
@@ -86,9 +90,11 @@ impl ExperimentError {
             Self::Io { source, .. }
             | Self::Model(ModelError::Io { source, .. })
             | Self::Prune(PruneError::Io { source, .. })
+            | Self::Finetune(FinetuneError::Io { source, .. })
             | Self::Eval(EvalError::Io { source, .. }) => is_request(source),
             Self::Model(ModelError::Download { .. })
             | Self::Eval(EvalError::NotFinite { .. })
+            | Self::Finetune(FinetuneError::NotFinite { .. } | FinetuneError::Observer(_))
             | Self::Statistics(_)
             | Self::Render(_) => false,
             _ => true,

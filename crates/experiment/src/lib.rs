@@ -11,6 +11,7 @@ mod plan;
 pub mod report;
 mod run;
 mod tasks;
+pub mod training;
 
 pub use calibration::Calibration;
 pub use cell::{Answer, Cell, CellSpec};

@@ -1,7 +1,9 @@
 //! What can go wrong.
 
-/// Why a module was not prepared.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+use std::path::{Path, PathBuf};
+
+/// Why a module was not prepared or trained.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FinetuneError {
     /// Nothing says which weights are pruned.
@@ -43,4 +45,98 @@ pub enum FinetuneError {
         /// What the device says.
         reason: String,
     },
+    /// A recipe that makes no sense.
+    #[error("recipe: {field} must be {expected}")]
+    Recipe {
+        /// The field.
+        field: &'static str,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// Nothing to train on.
+    #[error("there are no training examples")]
+    NoExamples,
+    /// Training diverged, or started from weights that hold no numbers.
+    #[error(
+        "the loss is {value} at step {step}, epoch {epoch}, batch {batch}; the checkpoint before it is kept. Try a lower \
+         learning rate or a longer warm-up"
+    )]
+    NotFinite {
+        /// The loss.
+        value: f64,
+        /// The step, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch in its epoch, from 1.
+        batch: usize,
+    },
+    /// The metric that decides is not one of those there are.
+    #[error("there is no metric `{metric}`; there are {there}")]
+    NoMetric {
+        /// The metric asked for.
+        metric: String,
+        /// The metrics of the task.
+        there: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file that is no checkpoint, or a damaged one.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A checkpoint that a run cannot go on from, because something decisive was changed.
+    #[error("{}: is a checkpoint of another run: {difference}; use another folder, or remove it", path.display())]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
+    /// A checkpoint whose parameters are not those of the module.
+    #[error("{}: is a checkpoint of another model: {problem}", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// The first parameter that differs.
+        problem: String,
+    },
+    /// A label without an output.
+    #[error("{task}: class {class} has no output, the head has {outputs}")]
+    LabelOutside {
+        /// The data set.
+        task: String,
+        /// The class, from 0.
+        class: usize,
+        /// Outputs of the head.
+        outputs: usize,
+    },
+    /// Whoever watches the run could not go on.
+    #[error("{0}")]
+    Observer(std::io::Error),
+    /// Examples that cannot be read or used.
+    #[error("{}: {problem}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// The line or field, and what would be right.
+        problem: String,
+    },
+}
+
+impl FinetuneError {
+    /// Wraps an operating system error with the path that it concerns.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
 }

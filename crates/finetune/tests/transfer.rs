@@ -237,12 +237,10 @@ fn wrong_masks_are_named() {
         prepare(net(&device), Mode::Sparse, &BTreeMap::from([(path.to_string(), mask)])).unwrap_err()
     };
     let random = Tensor::<2>::random(HIDDEN, Distribution::Uniform(0.2, 0.8), &device);
-    assert_eq!(prepare(net(&device), Mode::Sparse, &Masks::new()).unwrap_err(), FinetuneError::NoMasks);
-    assert_eq!(error("hidden.weight", random), FinetuneError::NotBinary { path: "hidden.weight".into() });
-    assert_eq!(
-        error("tail.weight", Tensor::ones(HIDDEN, &device)),
-        FinetuneError::UnknownPath { path: "tail.weight".into() }
-    );
+    assert!(matches!(prepare(net(&device), Mode::Sparse, &Masks::new()), Err(FinetuneError::NoMasks)));
+    assert!(matches!(error("hidden.weight", random), FinetuneError::NotBinary { path } if path == "hidden.weight"));
+    let message = error("tail.weight", Tensor::ones(HIDDEN, &device)).to_string();
+    assert_eq!(message, "tail.weight: the module has no float parameter of this path");
     let message = error("hidden.weight", Tensor::ones([5, 6], &device)).to_string();
     assert_eq!(message, "hidden.weight: the mask is [5, 6], the weight [6, 5]");
     let message = error("hidden.bias", Tensor::ones([1, 5], &device)).to_string();
@@ -253,9 +251,9 @@ fn wrong_masks_are_named() {
 fn a_weight_is_reparameterized_once() {
     let device = device();
     let masks = masks(&every_other(), &device);
-    let expected = FinetuneError::Reparameterized { path: "head.weight".into() };
     for taken in [prepare(net(&device), Mode::Sparse, &masks).unwrap(), net(&device).apply_lora(Lora::new(2, 4.0))] {
-        assert_eq!(prepare(taken, Mode::DenseFrozen, &masks).unwrap_err(), expected);
+        let error = prepare(taken, Mode::DenseFrozen, &masks).unwrap_err();
+        assert!(matches!(error, FinetuneError::Reparameterized { path } if path == "head.weight"));
     }
 }
 

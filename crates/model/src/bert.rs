@@ -1,6 +1,12 @@
-//! BERT (Devlin et al. 2019) and encoders of its shape, such as MiniLM.
+//! BERT (Devlin et al. 2019) and encoders of its shape, such as MiniLM and RoBERTa (Liu et al. 2019).
 
-use crate::config::BertConfig;
+mod dropout;
+mod head;
+
+pub use dropout::Dropout;
+pub use head::Head;
+
+use crate::config::{BertConfig, BertFamily};
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
@@ -16,6 +22,8 @@ pub struct Bert {
     pub encoder: Encoder,
     /// The layer over the first token, where the checkpoint has one.
     pub pooler: Option<Pooler>,
+    /// The head of a sequence classifier or regressor, where the model is one.
+    pub classifier: Option<Head>,
     #[module(skip)]
     config: BertConfig,
 }
@@ -96,13 +104,14 @@ pub struct Pooler {
 
 impl Bert {
     /// A model of this shape with lazy random parameters, to be filled by [`crate::load`].
-    pub fn new(config: &BertConfig, with_pooler: bool, device: &Device) -> Self {
+    pub fn new(config: &BertConfig, with_pooler: bool, with_head: bool, device: &Device) -> Self {
         let hidden = config.hidden_size;
         let layer = |_| EncoderLayer::new(config, device);
         Self {
             embeddings: Embeddings::new(config, device),
             encoder: Encoder { layer: (0..config.num_hidden_layers).map(layer).collect() },
             pooler: with_pooler.then(|| Pooler { dense: LinearConfig::new(hidden, hidden).init(device) }),
+            classifier: with_head.then(|| Head::lazy(config, device)),
             config: config.clone(),
         }
     }
@@ -112,21 +121,52 @@ impl Bert {
         &self.config
     }
 
+    /// The device that it computes on.
+    pub fn device(&self) -> Device {
+        self.embeddings.layer_norm.gamma.lazy_device()
+    }
+
+    /// The model with these dropout probabilities, for hidden states and for attention weights.
+    pub fn with_dropout(mut self, hidden: f64, attention: f64) -> Self {
+        self.config.hidden_dropout_prob = hidden;
+        self.config.attention_probs_dropout_prob = attention;
+        self
+    }
+
     /// The Hugging Face name of a parameter path.
-    pub fn tensor_name(path: &str) -> String {
-        path.replace(".layer_norm.", ".LayerNorm.").replace(".self_attention.", ".self.")
+    pub fn tensor_name(&self, path: &str) -> String {
+        let name = path.replace(".layer_norm.", ".LayerNorm.").replace(".self_attention.", ".self.");
+        match (name.strip_prefix("classifier."), self.config.family) {
+            (Some(rest), BertFamily::Bert) => format!("classifier.{}", rest.trim_start_matches("out_proj.")),
+            (Some(_), BertFamily::Roberta) => name,
+            // Task models of Transformers keep the encoder under the name of its family.
+            (None, family) if self.classifier.is_some() => format!("{}.{name}", family.model_type()),
+            (None, _) => name,
+        }
     }
 
     /// Last hidden states `[batch, length, hidden_size]` of token ids and segment ids `[batch, length]`; `attend` is 1 for
     /// tokens and 0 for padding, `[batch, length]`.
     pub fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>, attend: Tensor<2, Int>) -> Tensor<3> {
+        self.encode(ids, segments, attend, Dropout::NONE)
+    }
+
+    fn encode(
+        &self,
+        ids: Tensor<2, Int>,
+        segments: Tensor<2, Int>,
+        attend: Tensor<2, Int>,
+        dropout: Dropout,
+    ) -> Tensor<3> {
         let [batch, length] = attend.dims();
         let padding = attend.equal_elem(0).reshape([batch, 1, 1, length]);
         // A large finite number, so that a row of padding alone stays finite.
         let mask = padding.float().mul_scalar(-1e9);
-        let mut hidden = self.embeddings.forward(ids, segments);
-        for layer in &self.encoder.layer {
-            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads, &mut |_, _| {});
+        let hidden = self.embeddings.forward(ids, segments, self.config.first_position());
+        let mut hidden = dropout.hidden(hidden, "embeddings");
+        for (index, layer) in self.encoder.layer.iter().enumerate() {
+            let dropout = dropout.layer(index);
+            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads, dropout, &mut |_, _| {});
         }
         hidden
     }
@@ -135,6 +175,24 @@ impl Bert {
     pub fn pool(&self, hidden: Tensor<3>) -> Option<Tensor<2>> {
         let first = hidden.narrow(1, 0, 1).squeeze_dim(1);
         self.pooler.as_ref().map(|pooler| pooler.dense.forward::<2>(first).tanh())
+    }
+
+    /// The logits `[batch, labels]` of the head, where there is one, with dropout as in training or none; arguments as of
+    /// [`forward`](Self::forward).
+    pub fn classify(
+        &self,
+        ids: Tensor<2, Int>,
+        segments: Tensor<2, Int>,
+        attend: Tensor<2, Int>,
+        dropout: Dropout,
+    ) -> Option<Tensor<2>> {
+        let head = self.classifier.as_ref()?;
+        let hidden = self.encode(ids, segments, attend, dropout);
+        let sentence = match self.config.family {
+            BertFamily::Bert => self.pool(hidden)?,
+            BertFamily::Roberta => hidden.narrow(1, 0, 1).squeeze_dim(1),
+        };
+        Some(head.forward(sentence, dropout))
     }
 }
 
@@ -154,7 +212,7 @@ impl Blocks for Bert {
         let sequence = |segment: &Segment| {
             let ids: Vec<i64> = tokens.tokens()[segment.tokens.clone()].iter().map(|&id| i64::from(id)).collect();
             let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, segment.tokens.len()]), &device);
-            self.embeddings.forward(ids.clone(), ids.zeros_like())
+            self.embeddings.forward(ids.clone(), ids.zeros_like(), self.config.first_position())
         };
         tokens.segments().iter().map(sequence).collect()
     }
@@ -167,7 +225,7 @@ impl Blocks for Bert {
         let layer = &self.encoder.layer[block];
         let mut forward = |x: Tensor<3>| {
             let nothing_hidden = Tensor::zeros([1, 1, 1, 1], &x.device());
-            layer.forward(x, nothing_hidden, self.config.num_attention_heads, &mut tap)
+            layer.forward(x, nothing_hidden, self.config.num_attention_heads, Dropout::NONE, &mut tap)
         };
         state.into_iter().map(&mut forward).collect()
     }
@@ -184,9 +242,9 @@ impl Embeddings {
         }
     }
 
-    fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>) -> Tensor<3> {
-        let length = ids.dims()[1] as i64;
-        let positions = Tensor::<1, Int>::arange(0..length, &ids.device()).unsqueeze::<2>();
+    fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>, first_position: usize) -> Tensor<3> {
+        let (first, length) = (first_position as i64, ids.dims()[1] as i64);
+        let positions = Tensor::<1, Int>::arange(first..first + length, &ids.device()).unsqueeze::<2>();
         let sum = self.word_embeddings.forward(ids)
             + self.position_embeddings.forward(positions)
             + self.token_type_embeddings.forward(segments);
@@ -209,34 +267,34 @@ impl EncoderLayer {
     }
 
     /// `tap` sees what each linear reads.
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, dropout: Dropout, tap: &mut Tap<'_>) -> Tensor<3> {
         let qkv = ["query", "key", "value"].map(|name| format!("attention.self_attention.{name}"));
         tap(&qkv.each_ref().map(String::as_str), &x);
-        let attended = self.attention.self_attention.forward(x.clone(), mask, heads);
+        let attended = self.attention.self_attention.forward(x.clone(), mask, heads, dropout);
         tap(&["attention.output.dense"], &attended);
-        let x = self.attention.output.forward(attended, x);
+        let x = self.attention.output.forward(attended, x, |y| dropout.hidden(y, "attention.output"));
         tap(&["intermediate.dense"], &x);
         let inner = gelu(self.intermediate.dense.forward(x.clone()));
         tap(&["output.dense"], &inner);
-        self.output.forward(inner, x)
+        self.output.forward(inner, x, |y| dropout.hidden(y, "output"))
     }
 }
 
 impl DenseNorm {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(self.dense.forward(x) + residual)
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>, drop: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
     }
 }
 
 impl QueryKeyValue {
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, dropout: Dropout) -> Tensor<3> {
         let [batch, length, width] = x.dims();
         let dim = width / heads;
         let split = |t: Tensor<3>| t.reshape([batch, length, heads, dim]).swap_dims(1, 2);
         let q = split(self.query.forward(x.clone())) * (dim as f64).powf(-0.5);
         let k = split(self.key.forward(x.clone()));
         let v = split(self.value.forward(x));
-        let weights = softmax(q.matmul(k.transpose()) + mask, 3);
+        let weights = dropout.attention(softmax(q.matmul(k.transpose()) + mask, 3));
         weights.matmul(v).swap_dims(1, 2).reshape([batch, length, width])
     }
 }

@@ -5,7 +5,7 @@ mod fields;
 mod gguf;
 mod llama;
 
-pub use bert::BertConfig;
+pub use bert::{BertConfig, BertFamily};
 pub use llama::{LlamaConfig, RopeScaling};
 
 use crate::checkpoint::read_text;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// The architectures that are implemented, by their Hugging Face `model_type`.
-const SUPPORTED: &str = "llama (LlamaForCausalLM) and bert (BertModel)";
+const SUPPORTED: &str = "llama (LlamaForCausalLM), bert (BertModel) and roberta (RobertaModel)";
 
 /// The configuration of a model of any supported architecture.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,8 @@ impl ModelConfig {
         let fields = Fields::new(value, path)?;
         match model_type(&fields)?.as_str() {
             "llama" => LlamaConfig::from_fields(&fields).map(Self::Llama),
-            "bert" => BertConfig::from_fields(&fields).map(Self::Bert),
+            "bert" => BertConfig::from_fields(&fields, BertFamily::Bert).map(Self::Bert),
+            "roberta" => BertConfig::from_fields(&fields, BertFamily::Roberta).map(Self::Bert),
             other => Err(unknown_architecture(path, other)),
         }
     }
@@ -95,6 +96,8 @@ fn model_type(fields: &Fields<'_>) -> Result<String, ModelError> {
         "llama".to_owned()
     } else if first.starts_with("Bert") {
         "bert".to_owned()
+    } else if first.starts_with("Roberta") {
+        "roberta".to_owned()
     } else {
         first.to_owned()
     })
@@ -128,7 +131,7 @@ mod tests {
         let message = error(json!({"model_type": "mamba"}));
         assert_eq!(
             message,
-            "config.json: architecture `mamba` is not supported; supported are llama (LlamaForCausalLM) and bert (BertModel)"
+            "config.json: architecture `mamba` is not supported; supported are llama (LlamaForCausalLM), bert (BertModel) and roberta (RobertaModel)"
         );
         assert!(error(json!({})).contains("architecture `none`"));
         assert!(error(json!([1])).contains("must be a JSON object"));

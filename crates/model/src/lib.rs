@@ -18,7 +18,7 @@ pub mod source;
 pub mod tokenizer;
 
 pub use bert::Bert;
-pub use config::{BertConfig, LlamaConfig, ModelConfig};
+pub use config::{BertConfig, BertFamily, LlamaConfig, ModelConfig};
 pub use error::ModelError;
 pub use export::{export, write_folder};
 pub use llama::Llama;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::source::Resolved;
-use crate::{Bert, Llama, ModelConfig, ModelError, Tokenizer, export, load, write_folder};
+use crate::{Bert, BertConfig, Llama, ModelConfig, ModelError, Tokenizer, export, load, write_folder};
 use burn::tensor::Device;
 use junkdna_backend::TokenCodec;
 use std::path::Path;
@@ -41,14 +41,7 @@ impl Model {
     pub fn load(config: &ModelConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Result<Self, ModelError> {
         match config {
             ModelConfig::Llama(config) => load(Llama::new(config, device), checkpoint, str::to_owned).map(Self::Llama),
-            ModelConfig::Bert(config) => {
-                let names = checkpoint.names();
-                // Task models of Transformers keep the encoder under this name.
-                let prefix = if names.iter().any(|name| name.starts_with("bert.")) { "bert." } else { "" };
-                let with_pooler = names.contains(&format!("{prefix}pooler.dense.weight"));
-                let name = |path: &str| format!("{prefix}{}", Bert::tensor_name(path));
-                load(Bert::new(config, with_pooler, device), checkpoint, name).map(Self::Bert)
-            }
+            ModelConfig::Bert(config) => bert(config, checkpoint, device).map(Self::Bert),
         }
     }
 
@@ -59,6 +52,20 @@ impl Model {
             Self::Bert(model) => ModelConfig::Bert(model.config().clone()),
         }
     }
+}
+
+fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Result<Bert, ModelError> {
+    let names = checkpoint.names();
+    let family = format!("{}.", config.family.model_type());
+    let prefix = if names.iter().any(|name| name.starts_with(&family)) { family } else { String::new() };
+    let with_pooler = names.contains(&format!("{prefix}pooler.dense.weight"));
+    let empty = Bert::new(config, with_pooler, config.has_head(), device);
+    let name = |path: &str| {
+        let name = empty.tensor_name(path);
+        // An encoder that was saved out of a task model has the prefix without the head.
+        if name.starts_with("classifier.") || name.starts_with(&prefix) { name } else { format!("{prefix}{name}") }
+    };
+    load(empty.clone(), checkpoint, name)
 }
 
 impl Loaded {
@@ -87,7 +94,7 @@ impl Loaded {
             let weights = folder.join("model.safetensors");
             match &self.model {
                 Model::Llama(model) => export(model, &weights, str::to_owned)?,
-                Model::Bert(model) => export(model, &weights, Bert::tensor_name)?,
+                Model::Bert(model) => export(model, &weights, |path| model.tensor_name(path))?,
             }
             self.tokenizer.save(folder)
         })

@@ -21,6 +21,20 @@ pub(super) fn take<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
     }
 }
 
+/// The memory of a tensor that `flex` [`holds`], dense and in whatever order it lies.
+#[cfg(feature = "flex")]
+pub(super) fn take_any_order<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
+    let transposed =
+        D == 2 && tensor.clone().try_into_primitive::<burn::backend::Flex>().is_ok_and(|t| !t.is_contiguous());
+    take(if transposed { tensor.swap_dims(0, D - 1) } else { tensor })
+}
+
+/// The values of a primitive that [`take`] gave.
+#[cfg(feature = "flex")]
+pub(super) fn values(primitive: &burn_flex::FlexTensor) -> &[f32] {
+    primitive.as_slice().unwrap_or_default()
+}
+
 /// The tensor of a primitive.
 #[cfg(feature = "flex")]
 pub(super) fn give<const D: usize>(primitive: burn_flex::FlexTensor) -> Tensor<D> {

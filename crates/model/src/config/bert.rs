@@ -10,10 +10,40 @@ use std::path::Path;
 /// Each class gets a name when a configuration is written.
 const MAX_LABELS: usize = 1 << 16;
 
+/// Encoders of BERT's shape that differ in positions, heads and names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BertFamily {
+    /// Positions count from 0, the pooler reads the first token.
+    #[default]
+    Bert,
+    /// Positions count from after the padding token's id; no pooler.
+    Roberta,
+}
+
+impl BertFamily {
+    /// The `model_type`, and the name that task models keep the encoder under.
+    pub fn model_type(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+            Self::Roberta => "roberta",
+        }
+    }
+
+    /// How the names of its classes begin.
+    pub fn class_prefix(self) -> &'static str {
+        match self {
+            Self::Bert => "Bert",
+            Self::Roberta => "Roberta",
+        }
+    }
+}
+
 /// Sizes and constants of a BERT encoder, named as in Hugging Face's `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct BertConfig {
+    /// BERT or RoBERTa.
+    pub family: BertFamily,
     /// The class that the checkpoint belongs to, such as `BertModel` or `BertForSequenceClassification`.
     pub architecture: String,
     /// Rows of the word embedding table.
@@ -42,14 +72,20 @@ pub struct BertConfig {
     pub pad_token_id: Option<u32>,
     /// Number of classes of a classification head, where the configuration says it.
     pub num_labels: Option<usize>,
+    /// Their names, where they are known.
+    pub labels: Option<Vec<String>>,
 }
 
 impl BertConfig {
-    pub(super) fn from_fields(fields: &Fields<'_>) -> Result<Self, ModelError> {
+    pub(super) fn from_fields(fields: &Fields<'_>, family: BertFamily) -> Result<Self, ModelError> {
         check_positions(fields)?;
         let labels = fields.optional_count("num_labels")?;
+        let unnamed = |names: &Vec<String>| names.iter().enumerate().all(|(i, name)| *name == label(i));
+        let names = fields.names("id2label")?.filter(|names| !unnamed(names));
+        let encoder = format!("{}Model", family.class_prefix());
         let config = Self {
-            architecture: fields.first_text("architectures")?.unwrap_or("BertModel").to_owned(),
+            family,
+            architecture: fields.first_text("architectures")?.unwrap_or(&encoder).to_owned(),
             vocab_size: fields.count("vocab_size")?,
             hidden_size: fields.count("hidden_size")?,
             num_hidden_layers: fields.count("num_hidden_layers")?,
@@ -63,9 +99,28 @@ impl BertConfig {
             attention_probs_dropout_prob: fields.probability("attention_probs_dropout_prob")?.unwrap_or(0.1),
             pad_token_id: fields.tokens("pad_token_id")?.first().copied(),
             num_labels: labels.or(fields.entries("id2label")?),
+            labels: names,
         };
         config.validate(fields.path())?;
         Ok(config)
+    }
+
+    /// Whether checkpoints of its class hold a head.
+    pub fn has_head(&self) -> bool {
+        self.architecture.ends_with("ForSequenceClassification")
+    }
+
+    /// The row of the position table that the first token takes.
+    pub fn first_position(&self) -> usize {
+        match self.family {
+            BertFamily::Bert => 0,
+            BertFamily::Roberta => self.pad_token_id.map_or(0, |pad| pad as usize) + 1,
+        }
+    }
+
+    /// The longest sequence that the position table has rows for.
+    pub fn context_length(&self) -> usize {
+        self.max_position_embeddings.saturating_sub(self.first_position())
     }
 
     /// Checks that the sizes fit one another; `path` is said in errors.
@@ -100,7 +155,7 @@ impl BertConfig {
     pub fn to_json(&self) -> Value {
         let mut value = json!({
             "architectures": [self.architecture],
-            "model_type": "bert",
+            "model_type": self.family.model_type(),
             "torch_dtype": "float32",
             "dtype": "float32",
             "vocab_size": self.vocab_size,
@@ -118,8 +173,9 @@ impl BertConfig {
             "pad_token_id": self.pad_token_id,
         });
         if let Some(count) = self.num_labels {
-            value["id2label"] = Value::Object((0..count).map(|i| (i.to_string(), json!(label(i)))).collect());
-            value["label2id"] = Value::Object((0..count).map(|i| (label(i), i.into())).collect());
+            let name = |i: usize| self.labels.as_ref().and_then(|l| l.get(i).cloned()).unwrap_or_else(|| label(i));
+            value["id2label"] = Value::Object((0..count).map(|i| (i.to_string(), json!(name(i)))).collect());
+            value["label2id"] = Value::Object((0..count).map(|i| (name(i), i.into())).collect());
         }
         value
     }
@@ -129,7 +185,9 @@ impl TryFrom<Value> for BertConfig {
     type Error = ModelError;
 
     fn try_from(value: Value) -> Result<Self, ModelError> {
-        Self::from_fields(&Fields::new(&value, Path::new("config.json"))?)
+        let fields = Fields::new(&value, Path::new("config.json"))?;
+        let roberta = fields.text("model_type")? == Some("roberta");
+        Self::from_fields(&fields, if roberta { BertFamily::Roberta } else { BertFamily::Bert })
     }
 }
 

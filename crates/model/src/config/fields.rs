@@ -120,6 +120,15 @@ impl<'a> Fields<'a> {
         self.optional(name, "a JSON object", |value| value.as_object().map(Map::len))
     }
 
+    /// The texts of an object with the keys 0, 1, 2 and so on, in that order; absent where they are not all there.
+    pub(super) fn names(&self, name: &str) -> Result<Option<Vec<String>>, ModelError> {
+        let texts = |entries: &Map<String, Value>| {
+            let text = |i: usize| Some(entries.get(&i.to_string())?.as_str()?.to_owned());
+            (0..entries.len()).map(text).collect::<Option<Vec<_>>>()
+        };
+        self.optional(name, "a JSON object", |value| value.as_object().map(texts)).map(Option::flatten)
+    }
+
     /// A token id, or a list of them; absent means none. A negative id means none too, as in old configurations.
     pub(super) fn tokens(&self, name: &str) -> Result<Vec<u32>, ModelError> {
         let ids = self.optional(name, "a token id or a list of token ids", |value| match value {

@@ -67,7 +67,7 @@ impl Tokenizer {
                 return Err(self.error("texts of different lengths need a pad_token, there is none"));
             }
         };
-        Ok(fill(&rows, width, pad))
+        Ok(Batch::padded(&rows.iter().collect::<Vec<_>>(), pad))
     }
 
     fn raw(&self, text: &str) -> Result<Encoding, ModelError> {
@@ -98,7 +98,15 @@ impl Tokenizer {
     }
 }
 
-fn fill(rows: &[Encoded], width: usize, pad: u32) -> Batch {
+impl Batch {
+    /// Texts encoded before, padded with this token.
+    pub fn padded(rows: &[&Encoded], pad: u32) -> Self {
+        let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        fill(rows, width, pad)
+    }
+}
+
+fn fill(rows: &[&Encoded], width: usize, pad: u32) -> Batch {
     let size = rows.len() * width;
     let mut batch = Batch {
         rows: rows.len(),

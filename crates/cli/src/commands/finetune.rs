@@ -1,0 +1,175 @@
+use super::load;
+use crate::arguments::Finetune;
+use crate::error::CliError;
+use crate::output;
+use crate::progress::Progress;
+use junkdna_backend::Seed;
+use junkdna_experiment::training::{Classification, TrainingMode, mask_tensors, zeros_as_mask};
+use junkdna_finetune::data::{Dataset, subset};
+use junkdna_finetune::{
+    Checkpoints, Evaluation, Journal, Observer, Recipe, StepReport, Trained, finish, prepare, train,
+};
+use junkdna_model::{Bert, Loaded, Model};
+use junkdna_prune::Mask;
+use serde_json::json;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub fn run(arguments: Finetune) -> Result<(), CliError> {
+    let recipe = recipe(&arguments)?;
+    refuse_existing(&arguments.out)?;
+    let mut dataset = Dataset::read(&arguments.task)?;
+    if let Some(count) = arguments.examples {
+        dataset.train = subset(&dataset.train, count, Seed(recipe.seed));
+    }
+    let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
+    let mut loaded = load(&arguments.source)?;
+    let Model::Bert(model) = loaded.model else {
+        let problem = format!("{}: only encoders (BERT, RoBERTa) are fine-tuned on such a task", loaded.source);
+        return Err(CliError::Request(problem));
+    };
+    let mut model = model.with_head(&dataset.labels(), Seed(recipe.seed).derive("head"))?;
+    if let Some(dropout) = recipe.dropout {
+        model = model.with_dropout(dropout, dropout);
+    }
+    let task = Classification::new(&dataset, &model, &loaded.tokenizer, arguments.max_length, recipe.label_smoothing)?;
+    let model = with_mode(model, &arguments)?;
+    let folder = run_folder(&arguments);
+    let checkpoints = Checkpoints::new(&folder, identity(&arguments, &recipe, &dataset))?;
+    let step = checkpoints.last()?.map_or(0, |last| last.progress().step);
+    progress.label(&training_label(&arguments, &dataset, step));
+    let journal = Journal::open(&folder, step).map_err(junkdna_finetune::FinetuneError::io(&folder))?;
+    let mut watcher = Watcher { progress, journal, from: step };
+    let trained = train(model, &task, &recipe, Some(&checkpoints), &mut watcher)?;
+    let Trained { best, evaluations, .. } = trained;
+    watcher.progress.label(&format!("writing {}", arguments.out.display()));
+    loaded.model = Model::Bert(finish(best));
+    loaded.save(&arguments.out)?;
+    watcher.progress.finish();
+    report(&arguments, &recipe, &loaded, &dataset, &evaluations)
+}
+
+/// The recipe of the file, with what was given besides.
+fn recipe(arguments: &Finetune) -> Result<Recipe, CliError> {
+    let mut recipe = match &arguments.recipe {
+        None => Recipe::default(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(junkdna_finetune::FinetuneError::io(file))?;
+            let one_line = |error: toml::de::Error| {
+                let problem = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                CliError::Request(format!("{}: {problem}", file.display()))
+            };
+            toml::from_str(&text).map_err(one_line)?
+        }
+    };
+    let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
+    set(&mut recipe.epochs, arguments.epochs);
+    set(&mut recipe.batch_size, arguments.batch_size);
+    set(&mut recipe.checkpoint_every, arguments.checkpoint_every);
+    recipe.learning_rate = arguments.learning_rate.unwrap_or(recipe.learning_rate);
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    recipe.check()?;
+    Ok(recipe)
+}
+
+/// Before hours of training, not after.
+fn refuse_existing(out: &Path) -> Result<(), CliError> {
+    let is_free = !out.exists() || out.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    let problem = || format!("{}: exists already; name a new folder or remove it", out.display());
+    if is_free { Ok(()) } else { Err(CliError::Request(problem())) }
+}
+
+fn with_mode(model: Bert, arguments: &Finetune) -> Result<Bert, CliError> {
+    let TrainingMode::Transfer(mode) = arguments.mode else { return Ok(model) };
+    let mask = match &arguments.mask {
+        Some(file) => Mask::load(file)?,
+        None => zeros_as_mask(&model)?,
+    };
+    let masks = mask_tensors(&mask, &model.device());
+    if masks.is_empty() {
+        let problem = format!("{}: has no zeros to keep, give --mask FILE", arguments.source.model);
+        return Err(CliError::Request(problem));
+    }
+    Ok(prepare(model, mode, &masks)?)
+}
+
+fn run_folder(arguments: &Finetune) -> PathBuf {
+    let beside = || {
+        let mut name = arguments.out.file_name().unwrap_or_default().to_owned();
+        name.push("-run");
+        arguments.out.with_file_name(name)
+    };
+    arguments.run.clone().unwrap_or_else(beside)
+}
+
+/// What a checkpoint must agree on to be gone on from.
+fn identity(arguments: &Finetune, recipe: &Recipe, dataset: &Dataset) -> String {
+    let mask = arguments.mask.as_ref().map_or("none".into(), |mask| mask.display().to_string());
+    let mut recipe = recipe.clone();
+    recipe.checkpoint_every = 0; // decides nothing
+    [
+        format!("model {}", arguments.source.model),
+        format!("task {} with {} examples", dataset.name, dataset.train.len()),
+        format!("mode {}, mask {mask}, max length {}", arguments.mode.name(), arguments.max_length),
+        format!("recipe {}", serde_json::to_string(&recipe).unwrap_or_default()),
+    ]
+    .join("\n")
+}
+
+fn training_label(arguments: &Finetune, dataset: &Dataset, step: usize) -> String {
+    let from = if step == 0 { String::new() } else { format!(", from step {step} on") };
+    format!("{} on {} ({} examples){from}", arguments.mode.name(), dataset.name, dataset.train.len())
+}
+
+struct Watcher {
+    progress: Progress,
+    journal: Journal,
+    from: usize,
+}
+
+impl Observer for Watcher {
+    fn step(&mut self, report: &StepReport) -> io::Result<()> {
+        self.journal.step(report)?;
+        let (done, all) = (report.step - self.from, report.steps - self.from);
+        let state = format!("loss {:.4}  rate {:.2e}", report.loss, report.learning_rate);
+        self.progress.state(&state, done as f64 / all.max(1) as f64);
+        Ok(())
+    }
+
+    fn evaluation(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+        self.journal.evaluation(evaluation)?;
+        let metric = |(name, value): (&String, &f64)| format!("{name} {value:.4}");
+        let metrics: Vec<_> = evaluation.metrics.iter().map(metric).collect();
+        let best = if evaluation.best { "  (best)" } else { "" };
+        self.progress.line(&format!("step {}: {}{best}", evaluation.step, metrics.join("  ")));
+        Ok(())
+    }
+}
+
+fn report(
+    arguments: &Finetune,
+    recipe: &Recipe,
+    loaded: &Loaded,
+    dataset: &Dataset,
+    evaluations: &[Evaluation],
+) -> Result<(), CliError> {
+    if arguments.json {
+        return output::json(&json!({
+            "task": dataset.name, "mode": arguments.mode.name(), "metric": dataset.metric, "recipe": recipe,
+            "precision": loaded.precision, "examples": dataset.train.len(), "evaluations": evaluations,
+        }));
+    }
+    let names: Vec<&String> = evaluations.first().map(|e| e.metrics.keys().collect()).unwrap_or_default();
+    let mut header = vec!["epoch", "step"];
+    header.extend(names.iter().map(|name| name.as_str()));
+    header.push("kept");
+    let best = evaluations.iter().rposition(|evaluation| evaluation.best);
+    let row = |(index, evaluation): (usize, &Evaluation)| {
+        let mut row = vec![format!("{:.2}", evaluation.epoch), evaluation.step.to_string()];
+        row.extend(names.iter().map(|name| format!("{:.4}", evaluation.metrics[*name])));
+        row.push(if Some(index) == best { "best".into() } else { String::new() });
+        row
+    };
+    let rows: Vec<Vec<String>> = evaluations.iter().enumerate().map(row).collect();
+    output::table(&header, &rows)
+}
