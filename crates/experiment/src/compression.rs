@@ -5,10 +5,11 @@ use burn::module::{Module, ParamGroup};
 use junkdna_backend::{Blocks, Selection, TokenTree};
 use junkdna_difficulty::Series;
 use junkdna_prune::{Mask, Scope};
-use junkdna_quant::{Scheme, Summary};
+use junkdna_quant::{Quantized, QuantizedModule, Scheme, Summary};
 use pruning::{Pruning, sparsity};
 use quantization::Quantization;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 mod allocation;
 mod pruning;
@@ -62,7 +63,12 @@ pub enum Compressed {
     /// Removed what the mask does not keep.
     Pruned(Mask),
     /// Rounded the weights.
-    Quantized(Summary),
+    Quantized {
+        /// What that did to each.
+        summary: Summary,
+        /// The codes, by parameter path.
+        weights: BTreeMap<String, Quantized>,
+    },
 }
 
 /// What an experiment compresses: the linear layers of the blocks, not embeddings, norms, biases or the head.
@@ -117,7 +123,11 @@ impl Compression {
 
     /// What decides its numbers beside the model.
     pub(crate) fn version(&self) -> u32 {
-        METHOD_VERSION
+        match self {
+            // Scales are computed with as they are stored, in 16 bits.
+            Self::Quantize { .. } => METHOD_VERSION + 1,
+            _ => METHOD_VERSION,
+        }
     }
 
     /// Whether it goes by what the weights multiply.
@@ -151,8 +161,8 @@ impl Compression {
             }
             Self::Quantize { quantizer, scheme } => {
                 let work = Quantization { selection, samples, scheme: *scheme };
-                let (module, summary) = work.by(*quantizer, module, progress)?;
-                Ok((module, Compressed::Quantized(summary)))
+                let QuantizedModule { module, weights, summary } = work.by(*quantizer, module, progress)?;
+                Ok((module, Compressed::Quantized { summary, weights }))
             }
         }
     }
@@ -165,11 +175,7 @@ impl Compressed {
         match self {
             Self::Unchanged => SHIPPED_BITS,
             Self::Pruned(mask) => SHIPPED_BITS * (1.0 - mask.sparsity()) + 1.0,
-            Self::Quantized(summary) => {
-                let weights = summary.layers.iter().map(|layer| layer.weights as f64);
-                let bits: f64 = summary.layers.iter().map(|l| l.weights as f64 * l.effective_bits).sum();
-                bits / weights.sum::<f64>()
-            }
+            Self::Quantized { summary, .. } => summary.effective_bits(),
         }
     }
 }

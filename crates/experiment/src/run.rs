@@ -148,7 +148,7 @@ impl Runner<'_> {
                 effective_bits: compressed.effective_bits(),
                 sparsity: match &compressed {
                     Compressed::Pruned(mask) => mask.sparsity(),
-                    Compressed::Unchanged | Compressed::Quantized(_) => 0.0,
+                    Compressed::Unchanged | Compressed::Quantized { .. } => 0.0,
                 },
                 answers,
             };

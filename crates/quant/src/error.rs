@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use burn::tensor::DType;
+use burn::tensor::quantization::ScaleDtype;
 
 /// Why weights were not quantized.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -22,6 +23,58 @@ pub enum QuantError {
         d_in: usize,
         /// The group size asked for.
         group_size: usize,
+    },
+    /// A zero point between the codes would be stored in the 8 bits of a scale.
+    #[error(
+        "zero points between the codes are stored like scales, and {scales:?} is too coarse for them; use F16, BF16 or F32"
+    )]
+    ZeroPoint {
+        /// How scales are stored.
+        scales: ScaleDtype,
+    },
+    /// A group of weights so large that its scale cannot be stored.
+    #[error(
+        "the scale of the group at [output {output}, input {input}] overflows {scales:?} (largest {}); store scales as F32 or BF16",
+        scales.max_representable()
+    )]
+    ScaleOverflow {
+        /// Row of the host matrix where the group begins.
+        output: usize,
+        /// Column of the host matrix where the group begins.
+        input: usize,
+        /// How scales are stored.
+        scales: ScaleDtype,
+    },
+    /// Zero points between the codes where zeros are to stay.
+    #[error("weights that are zero cannot stay zero with zero points between the codes; let zero points be codes")]
+    MovesZero,
+    /// A share of weights to keep beside the codes that is none.
+    #[error("the share of outliers is {share}; it must be at least 0 and below 1")]
+    OutlierShare {
+        /// The share asked for.
+        share: f64,
+    },
+    /// Codes, scales or zero points that do not belong together.
+    #[error("{problem}")]
+    Contents {
+        /// What is there and what would be right.
+        problem: String,
+    },
+    /// Something that Burn's quantized tensors do not have.
+    #[error("Burn cannot run {what}; {instead}")]
+    NotInBurn {
+        /// What was asked for.
+        what: String,
+        /// What it can.
+        instead: &'static str,
+    },
+    /// A rule for a part of the module that holds nothing.
+    #[error("width {number} ({bits} bits) is for parameters that are not among the selected weights")]
+    NoSuchWeights {
+        /// Which rule, from 1.
+        number: usize,
+        /// Its bits.
+        bits: u8,
     },
     /// NaN, infinite, or so large that the range of a group would overflow.
     #[error("the weight at [output {output}, input {input}] is {value}; weights must be finite and below 2^126")]

@@ -1,17 +1,22 @@
 //! GPTQ.
 
-use crate::finite::check_finite;
-use crate::{Distortion, Grid, LayerSummary, MinMax, QuantError, Quantized, Range, Scheme, Summary};
+use crate::calibrated::{self, output_error, squared_errors};
+use crate::{Grid, Grids, MinMax, Parts, QuantError, Quantized, QuantizedModule, Range, Scheme};
 use burn::module::Module;
-use junkdna_backend::calibration::{Hessian, InverseFactor, Place, Sweep, compress_by_block};
-use junkdna_backend::{Blocks, HostMatrix, Selection, TokenTree};
+use junkdna_backend::calibration::{Hessian, InverseFactor, Place, Sweep};
+use junkdna_backend::{Blocks, HostMatrix, TokenTree};
 
 /// Rounds one column after another and lets the columns behind make up for each error (Frantar et al. 2022, *GPTQ: Accurate
 /// Post-Training Quantization for Generative Pre-trained Transformers*, arXiv 2210.17323, algorithm 1).
 ///
-/// The grid of a group is set when its first column is reached, from its weights as the columns before have left them. In
-/// the order of activations ([`with_activation_order`](Self::with_activation_order)) grids are set beforehand, from the
-/// weights as they were.
+/// The grid of a group is set when its first column is reached, from its weights as the columns before have left them; with
+/// static grids ([`with_static_grids`](Self::with_static_grids)), and always in the order of activations
+/// ([`with_activation_order`](Self::with_activation_order)), beforehand, from the weights as they were.
+///
+/// Rounding greedily promises nothing for any one output: a later column can only make up for an error as far as its own
+/// code reaches. Outputs that end farther from what they were on the calibration data than rounding to nearest leaves them
+/// are therefore rounded to nearest, unless [`with_fallback`](Self::with_fallback) says otherwise: with it no output is worse
+/// off, whatever the inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gptq<R = MinMax> {
     scheme: Scheme,
@@ -19,21 +24,33 @@ pub struct Gptq<R = MinMax> {
     block_size: usize,
     damping: f64,
     by_activation: bool,
+    static_grids: bool,
+    keep_zeros: bool,
+    fallback: bool,
 }
 
 impl Gptq {
     /// Blocks of 128 columns and a damping of 0.01 times the mean of the Hessian's diagonal, as published; inputs in their
     /// own order.
     pub fn new(scheme: Scheme) -> Self {
-        Self { scheme, range: MinMax, block_size: 128, damping: 0.01, by_activation: false }
+        Self {
+            scheme,
+            range: MinMax,
+            block_size: 128,
+            damping: 0.01,
+            by_activation: false,
+            static_grids: false,
+            keep_zeros: false,
+            fallback: true,
+        }
     }
 }
 
 impl<R: Range> Gptq<R> {
     /// With another choice of grids.
     pub fn with_range<S: Range>(self, range: S) -> Gptq<S> {
-        let Self { scheme, block_size, damping, by_activation, .. } = self;
-        Gptq { scheme, range, block_size, damping, by_activation }
+        let Self { scheme, block_size, damping, by_activation, static_grids, keep_zeros, fallback, .. } = self;
+        Gptq { scheme, range, block_size, damping, by_activation, static_grids, keep_zeros, fallback }
     }
 
     /// Columns between two updates of everything behind; at least 1.
@@ -51,32 +68,28 @@ impl<R: Range> Gptq<R> {
         Self { by_activation, ..self }
     }
 
+    /// Grids from the weights as they were ("static groups").
+    pub fn with_static_grids(self, static_grids: bool) -> Self {
+        Self { static_grids, ..self }
+    }
+
+    /// Weights that are zero stay zero, as pruned ones should, instead of making up for others.
+    pub fn with_zeros_kept(self, keep_zeros: bool) -> Self {
+        Self { keep_zeros, ..self }
+    }
+
+    /// Whether outputs that rounding to nearest would move less are rounded to nearest; `false` is the paper's algorithm.
+    pub fn with_fallback(self, fallback: bool) -> Self {
+        Self { fallback, ..self }
+    }
+
     /// The codes of a matrix `[d_out, d_in]`, given the Hessian of its inputs.
     ///
     /// # Errors
-    /// If the group size does not divide `d_in`, a weight is NaN, infinite or 2^126 and more, or the Hessian is of other
-    /// inputs or cannot be inverted.
+    /// If the group size does not divide `d_in`, a weight is NaN, infinite or 2^126 and more, a scale overflows the type it
+    /// is stored in, the Hessian is of other inputs or cannot be inverted, or zeros are to be kept by a scheme that has none.
     pub fn quantize(&self, matrix: &HostMatrix, hessian: &Hessian) -> Result<Quantized, QuantError> {
-        let (d_out, d_in) = (matrix.d_out(), matrix.d_in());
-        if hessian.d_in() != d_in {
-            return Err(QuantError::OtherInputs { d_in, observed: hessian.d_in() });
-        }
-        check_finite(matrix)?;
-        let group_len = self.scheme.group_len(d_out, d_in)?.max(1);
-        let order = self.order(hessian);
-        let factor = hessian.factor_in_order(&order, self.damping)?;
-        let groups = Groups { run: group_len.min(d_in.max(1)), of_matrix: group_len > d_in };
-        let rows = self.sweep(matrix, &order, &factor, groups);
-        let grids = rows.iter().take(if groups.of_matrix { 1 } else { d_out }).flat_map(|row| row.grids.iter());
-        Ok(Quantized {
-            d_out,
-            d_in,
-            scheme: self.scheme,
-            group_len,
-            scales: grids.clone().map(Grid::scale).collect(),
-            zeros: grids.map(Grid::zero).collect(),
-            codes: rows.into_iter().flat_map(|row| row.codes).collect(),
-        })
+        self.quantize_as(self.scheme, matrix, hessian).map(|(quantized, _)| quantized)
     }
 
     /// The model with the selected linears of every block rounded, each block on the outputs of the rounded blocks before
@@ -88,26 +101,41 @@ impl<R: Range> Gptq<R> {
         &self,
         model: M,
         samples: &[TokenTree],
-        selection: &Selection,
+        parts: impl Into<Parts>,
         progress: impl FnMut(usize),
-    ) -> Result<(M, Summary), QuantError> {
-        if samples.is_empty() {
-            return Err(QuantError::NoSamples);
-        }
-        let compress = |path: &str, matrix: HostMatrix, hessian: &Hessian| {
-            let round = || {
-                let rounded = self.quantize(&matrix, hessian)?.dequantize();
-                let distortion = Distortion::between(matrix.as_slice(), rounded.as_slice());
-                let layer = LayerSummary::new(path, [matrix.d_out(), matrix.d_in()], &self.scheme, distortion)?;
-                Ok((rounded, layer))
-            };
-            round().map_err(|error: QuantError| error.of_weight(path))
+    ) -> Result<QuantizedModule<M>, QuantError> {
+        let quantize = |matrix: &HostMatrix, scheme: Scheme, hessian: &Hessian| {
+            let (quantized, errors) = self.quantize_as(scheme, matrix, hessian)?;
+            Ok((quantized, output_error(hessian, matrix, &errors)))
         };
-        let (model, layers) = compress_by_block(model, samples, selection, compress, progress)?;
-        match layers.is_empty() {
-            true => Err(QuantError::NothingSelected),
-            false => Ok((model, Summary { layers: layers.into_iter().map(|(_, layer)| layer).collect() })),
+        calibrated::quantize_blocks(model, samples, &parts.into(), self.scheme, quantize, progress)
+    }
+
+    /// The codes, and the squared error of each output.
+    fn quantize_as(
+        &self,
+        scheme: Scheme,
+        matrix: &HostMatrix,
+        hessian: &Hessian,
+    ) -> Result<(Quantized, Vec<f64>), QuantError> {
+        let d_in = matrix.d_in();
+        if hessian.d_in() != d_in {
+            return Err(QuantError::OtherInputs { d_in, observed: hessian.d_in() });
         }
+        if self.keep_zeros && !scheme.keeps_zero() {
+            return Err(QuantError::MovesZero);
+        }
+        let beforehand = Grids::of(matrix, scheme, &self.range)?;
+        let order = self.order(hessian);
+        let factor = hessian.factor_in_order(&order, self.damping)?;
+        let rounded = self.sweep(matrix, &order, &factor, &beforehand)?;
+        let errors = squared_errors(hessian, matrix, &rounded.dequantize());
+        if !self.fallback {
+            return Ok((rounded, errors));
+        }
+        let to_nearest = beforehand.encode(matrix);
+        let others = squared_errors(hessian, matrix, &to_nearest.dequantize());
+        Ok(smaller_errors((rounded, errors), (to_nearest, others)))
     }
 
     /// The order in which inputs are fixed.
@@ -120,23 +148,20 @@ impl<R: Range> Gptq<R> {
         order
     }
 
-    fn sweep(&self, matrix: &HostMatrix, order: &[usize], factor: &InverseFactor, groups: Groups) -> Vec<Row> {
-        let (scheme, range, d_in) = (&self.scheme, &self.range, matrix.d_in());
-        let beforehand = self.by_activation || groups.of_matrix;
-        let mut rows: Vec<Row> = match (beforehand, groups.of_matrix) {
-            (false, _) => (0..matrix.d_out()).map(|_| Row::new(Vec::new(), d_in)).collect(),
-            (true, true) => {
-                let one = range.grid(matrix.as_slice(), scheme);
-                (0..matrix.d_out()).map(|_| Row::new(vec![one], d_in)).collect()
-            }
-            (true, false) => {
-                let grids =
-                    |output| matrix.row(output).chunks(groups.run).map(|group| range.grid(group, scheme)).collect();
-                (0..matrix.d_out()).map(|output| Row::new(grids(output), d_in)).collect()
-            }
-        };
+    fn sweep(
+        &self,
+        matrix: &HostMatrix,
+        order: &[usize],
+        factor: &InverseFactor,
+        beforehand: &Grids,
+    ) -> Result<Quantized, QuantError> {
+        let (scheme, range, d_out, d_in) = (beforehand.scheme(), &self.range, matrix.d_out(), matrix.d_in());
+        let run = beforehand.run();
+        let fixed = self.by_activation || self.static_grids || beforehand.of_matrix();
+        let grids = |output| if fixed { beforehand.of_row(output).to_vec() } else { Vec::new() };
+        let mut rows: Vec<Row> = (0..d_out).map(|o| Row { grids: grids(o), codes: vec![0; d_in] }).collect();
         let in_order: Vec<f32> = match self.by_activation {
-            true => (0..matrix.d_out()).flat_map(|o| order.iter().map(move |&input| matrix.row(o)[input])).collect(),
+            true => (0..d_out).flat_map(|o| order.iter().map(move |&input| matrix.row(o)[input])).collect(),
             false => matrix.as_slice().to_vec(),
         };
         let mut sweep = Sweep::new(&in_order, factor);
@@ -146,35 +171,45 @@ impl<R: Range> Gptq<R> {
             sweep.block(start..(start + step).min(d_in), &mut rows, |place: Place<'_>, rows: &mut [Row]| {
                 let Row { grids, codes } = &mut rows[0];
                 let input = order[place.input];
-                if !beforehand && input.is_multiple_of(groups.run) {
-                    grids.push(range.grid(&place.row[input..input + groups.run], scheme));
+                if !fixed && input.is_multiple_of(run) {
+                    grids.push(range.grid(&place.row[input..input + run], &scheme));
                 }
-                let grid = grids[input / groups.run];
-                codes[input] = grid.code(place.row[place.input]);
+                let grid = grids[input / run];
+                let stays_zero = self.keep_zeros && matrix.row(place.output)[input] == 0.0;
+                codes[input] = grid.code(if stays_zero { 0.0 } else { place.row[place.input] });
                 grid.value(codes[input])
             });
         }
-        rows
+        let shown = if beforehand.of_matrix() { 1 } else { d_out };
+        let grids = rows.iter().take(shown).flat_map(|row| row.grids.iter().copied()).collect();
+        let grids = Grids::from_grids(grids, scheme, [d_out, d_in])?;
+        Ok(grids.with_codes(rows.into_iter().flat_map(|row| row.codes).collect()))
     }
 }
 
-/// How a matrix splits into groups.
-#[derive(Clone, Copy)]
-struct Groups {
-    /// Inputs of one output that share a grid.
-    run: usize,
-    /// Whether all outputs share it too.
-    of_matrix: bool,
+/// Of two quantizations of one matrix for each output the one with the smaller error, and that error; the first if equal.
+fn smaller_errors(
+    (mut first, mut errors): (Quantized, Vec<f64>),
+    (second, others): (Quantized, Vec<f64>),
+) -> (Quantized, Vec<f64>) {
+    let d_in = first.d_in;
+    // Of one grid for the matrix both have the same.
+    let groups = if first.group_len > d_in { 0 } else { d_in / first.group_len };
+    for (output, other) in others.into_iter().enumerate() {
+        if other >= errors[output] {
+            continue;
+        }
+        let (codes, grids) = (output * d_in..(output + 1) * d_in, output * groups..(output + 1) * groups);
+        first.codes[codes.clone()].copy_from_slice(&second.codes[codes]);
+        first.scales[grids.clone()].copy_from_slice(&second.scales[grids.clone()]);
+        first.zeros[grids.clone()].copy_from_slice(&second.zeros[grids]);
+        errors[output] = other;
+    }
+    (first, errors)
 }
 
 /// What one output has become.
 struct Row {
     grids: Vec<Grid>,
     codes: Vec<u8>,
-}
-
-impl Row {
-    fn new(grids: Vec<Grid>, d_in: usize) -> Self {
-        Self { grids, codes: vec![0; d_in] }
-    }
 }

@@ -1,12 +1,23 @@
 //! Which values the codes of a group reach.
 
-use crate::grid::nearest;
+mod hqq;
+mod least_error;
+
+pub use hqq::Hqq;
+pub use least_error::LeastError;
+
 use crate::{Grid, Scheme};
 
 /// Chooses the grid of each group from its weights.
 pub trait Range: Sync {
     /// The grid of one group of finite weights.
     fn grid(&self, group: &[f32], scheme: &Scheme) -> Grid;
+}
+
+impl<R: Range + ?Sized> Range for &R {
+    fn grid(&self, group: &[f32], scheme: &Scheme) -> Grid {
+        (**self).grid(group, scheme)
+    }
 }
 
 /// From the smallest to the largest weight and always over zero, so that zero keeps a code of its own: the range of the
@@ -16,19 +27,8 @@ pub struct MinMax;
 
 impl Range for MinMax {
     fn grid(&self, group: &[f32], scheme: &Scheme) -> Grid {
-        let max_code = f32::from(scheme.max_code());
-        let (low, high) = match min_max(group) {
-            // No weight but zero: any grid holds it exactly.
-            (0.0, 0.0) => (-1.0, 1.0),
-            // The authors leave the low end at 0 where no weight is negative. Their zero point is the middle code all
-            // the same, which clips everything above half of the largest weight; small groups meet that often.
-            (low, high) if scheme.symmetric() => (-high.max(-low), high.max(-low)),
-            range => range,
-        };
-        // A range of a few subnormals has no step of its own.
-        let scale = ((high - low) / max_code).max(f32::MIN_POSITIVE);
-        let zero = if scheme.symmetric() { (max_code + 1.0) / 2.0 } else { nearest(-low / scale) };
-        Grid::new(scale, zero as u8, scheme)
+        let (low, high) = min_max(group);
+        scheme.grid_over(low, high)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What quantization cost and saved, layer by layer.
 
-use crate::{QuantError, Scheme};
+use crate::Quantized;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 
@@ -19,8 +20,15 @@ impl Distortion {
         if self.squared_weight == 0.0 { 0.0 } else { (self.squared_error / self.squared_weight).sqrt() }
     }
 
+    /// How far `weights` moved to become `rounded`, both in rows of `d_in`; row by row and then in order, so that the sum is
+    /// the same on any number of threads.
+    pub(crate) fn of_rows(weights: &[f32], rounded: &[f32], d_in: usize) -> Self {
+        let rows = weights.par_chunks(d_in.max(1)).zip(rounded.par_chunks(d_in.max(1)));
+        rows.map(|(weights, rounded)| Self::between(weights, rounded)).collect::<Vec<_>>().into_iter().sum()
+    }
+
     /// How far `weights` moved to become `rounded`.
-    pub(crate) fn between(weights: &[f32], rounded: &[f32]) -> Self {
+    fn between(weights: &[f32], rounded: &[f32]) -> Self {
         // Independent sums per lane, so that the loop becomes vector code.
         const LANES: usize = 8;
         let (mut error, mut weight) = ([0.0; LANES], [0.0; LANES]);
@@ -57,9 +65,9 @@ pub struct LayerSummary {
     pub weights: usize,
     /// Bits of a code.
     pub bits: u8,
-    /// Bits per weight, scales and zero points counted.
+    /// Bits per weight, scales, zero points, factors of inputs and outliers counted.
     pub effective_bits: f64,
-    /// Bytes when packed: codes, scales and zero points.
+    /// Bytes when packed.
     pub bytes: usize,
     /// Mean of the squared original weights.
     pub mean_square: f64,
@@ -67,28 +75,32 @@ pub struct LayerSummary {
     pub mean_squared_error: f64,
     /// ‖W − Ŵ‖ / ‖W‖ in the Frobenius norm.
     pub relative_error: f64,
+    /// ‖X (W − Ŵ)ᵀ‖ / ‖X Wᵀ‖: how far the layer's outputs moved on the calibration samples, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_error: Option<f64>,
 }
 
 impl LayerSummary {
-    /// The summary of a `[d_out, d_in]` weight that moved by `distortion`.
-    pub(crate) fn new(
-        path: &str,
-        [d_out, d_in]: [usize; 2],
-        scheme: &Scheme,
-        distortion: Distortion,
-    ) -> Result<Self, QuantError> {
-        let weights = d_out * d_in;
+    /// Of a weight that moved by `distortion` when it became `quantized`.
+    pub fn new(path: &str, quantized: &Quantized, distortion: Distortion) -> Self {
+        let weights = quantized.codes().len();
         let mean = |sum: f64| sum / weights.max(1) as f64;
-        Ok(Self {
+        Self {
             path: path.into(),
             weights,
-            bits: scheme.bits(),
-            effective_bits: scheme.effective_bits(d_out, d_in)?,
-            bytes: scheme.bytes(d_out, d_in)?,
+            bits: quantized.scheme().bits(),
+            effective_bits: quantized.effective_bits(),
+            bytes: quantized.bytes(),
             mean_square: mean(distortion.squared_weight),
             mean_squared_error: mean(distortion.squared_error),
             relative_error: distortion.relative_error(),
-        })
+            output_error: None,
+        }
+    }
+
+    /// With the error of the layer's outputs on the calibration samples.
+    pub fn with_output_error(self, output_error: f64) -> Self {
+        Self { output_error: Some(output_error), ..self }
     }
 
     fn distortion(&self) -> Distortion {
@@ -115,7 +127,7 @@ impl Summary {
         self.layers.iter().map(|layer| layer.bytes).sum()
     }
 
-    /// Bits per quantized weight, scales and zero points counted.
+    /// Bits per quantized weight, all that is stored counted.
     pub fn effective_bits(&self) -> f64 {
         let bits: f64 = self.layers.iter().map(|layer| layer.effective_bits * layer.weights as f64).sum();
         bits / self.weights().max(1) as f64

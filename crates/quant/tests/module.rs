@@ -4,7 +4,7 @@ use burn::module::{Module, ParamGroup};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use junkdna_backend::{HostMatrix, Selection, weights};
-use junkdna_quant::{Granularity, QuantError, RoundToNearest, Scheme};
+use junkdna_quant::{Granularity, QuantError, QuantizedModule, RoundToNearest, Scheme};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -33,8 +33,8 @@ fn values(weight: Tensor<2>) -> Vec<f32> {
 #[test]
 fn linears_are_rounded_and_nothing_else_is() {
     let before = net();
-    let (after, summary) =
-        method(Granularity::Group(8)).quantize_module(before.clone(), &Selection::default()).unwrap();
+    let QuantizedModule { module: after, weights, summary } =
+        method(Granularity::Group(8)).quantize_module(before.clone(), Selection::default()).unwrap();
     assert_eq!(values(before.tokens.weight.val()), values(after.tokens.weight.val()));
     for (before, after) in [(&before.up, &after.up), (&before.down, &after.down)] {
         let expected = method(Granularity::Group(8)).round(&HostMatrix::from_weight(before.weight.val())).unwrap().0;
@@ -44,13 +44,15 @@ fn linears_are_rounded_and_nothing_else_is() {
     }
     let paths: Vec<&str> = summary.layers.iter().map(|layer| layer.path.as_str()).collect();
     assert_eq!(paths, ["up.weight", "down.weight"]);
+    assert_eq!(weights["up.weight"].dequantize().as_slice(), values(after.up.weight.val()));
 }
 
 #[test]
 fn the_summary_adds_up() {
     let before = net();
     let selection = Selection { embeddings: true, ..Selection::default() };
-    let (after, summary) = method(Granularity::Channel).quantize_module(before.clone(), &selection).unwrap();
+    let QuantizedModule { module: after, summary, .. } =
+        method(Granularity::Channel).quantize_module(before.clone(), &selection).unwrap();
     let (mut error, mut total, mut bytes) = (0.0, 0.0, 0);
     for (before, after) in weights(&before, &selection).into_iter().zip(weights(&after, &selection)) {
         for (before, after) in values(before.value.clone()).into_iter().zip(values(after.value)) {
@@ -71,7 +73,7 @@ fn the_summary_adds_up() {
 
 #[test]
 fn what_cannot_be_quantized_is_named() {
-    let quantize = |net, granularity| method(granularity).quantize_module(net, &Selection::default()).unwrap_err();
+    let quantize = |net, granularity| method(granularity).quantize_module(net, Selection::default()).unwrap_err();
     let message = quantize(net(), Granularity::Group(7)).to_string();
     assert_eq!(message, "up.weight: the group size 7 does not divide the input dimension 16");
 

@@ -1,7 +1,7 @@
 //! Against the GPTQ authors' round-to-nearest quantizer.
 
 use junkdna_backend::HostMatrix;
-use junkdna_quant::{Granularity, RoundToNearest, Scheme};
+use junkdna_quant::{Granularity, RoundToNearest, ScaleDtype, Scheme};
 use safetensors::SafeTensors;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ fn parity_round_to_nearest() {
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let weight = matrix(&file, "weight");
     for bits in [8, 4, 3, 2] {
-        let scheme = Scheme::new(bits, false, Granularity::Channel).unwrap();
+        let scheme = Scheme::new(bits, false, Granularity::Channel).unwrap().with_scales(ScaleDtype::F32).unwrap();
         let ours = RoundToNearest::new(scheme).quantize(&weight).unwrap().dequantize();
         let theirs = matrix(&file, &format!("rtn_{bits}bit_perchannel_asym"));
         assert_eq!((ours.d_out(), ours.d_in()), (theirs.d_out(), theirs.d_in()));

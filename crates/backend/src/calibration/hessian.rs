@@ -2,7 +2,8 @@
 
 use super::Statistic;
 use burn::tensor::Tensor;
-use faer::{Mat, MatRef, Par, Side};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
 /// Columns of the inputs that are multiplied at a time. Blocks above the diagonal are mirror images and left out.
@@ -100,6 +101,22 @@ impl Hessian {
     pub fn diagonal(&self) -> Vec<f64> {
         let lower = self.lower();
         (0..self.d_in).map(|i| lower[(i, i)]).collect()
+    }
+
+    /// δ H δᵀ of each row δ of `rows`, `[n, d_in]` row-major: with the rows of a change of a weight, twice the mean square
+    /// of the change of each output.
+    pub fn quadratic_forms(&self, rows: &[f32]) -> Vec<f64> {
+        let (n, d_in) = (rows.len() / self.d_in.max(1), self.d_in);
+        let lower = self.lower();
+        let entry = |i: usize, j: usize| lower[(i.max(j), i.min(j))] as f32;
+        let whole: Vec<f32> = (0..d_in).flat_map(|i| (0..d_in).map(move |j| entry(i, j))).collect();
+        let mut products = vec![0.0f32; n * d_in];
+        let (left, right) =
+            (MatRef::from_row_major_slice(rows, n, d_in), MatRef::from_row_major_slice(&whole, d_in, d_in));
+        let out = MatMut::from_row_major_slice_mut(&mut products, n, d_in);
+        matmul(out, Accum::Replace, left, right, 1.0, Par::rayon(0));
+        let dot = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        rows.chunks(d_in.max(1)).zip(products.chunks(d_in.max(1))).map(dot).collect()
     }
 
     /// U of H⁻¹ = Uᵀ U, after `damping` times the mean of the diagonal is added to the diagonal. Inputs that are always zero

@@ -24,7 +24,7 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
     let effective_bits = compressed.effective_bits();
-    let Compressed::Quantized(summary) = compressed else { return Ok(()) };
+    let Compressed::Quantized { summary, .. } = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
         loaded.save(out)?;

@@ -3,7 +3,7 @@
 use super::names;
 use burn::module::Module;
 use junkdna_backend::{Blocks, Selection, TokenTree};
-use junkdna_quant::{Gptq, QuantError, RoundToNearest, Scheme, Summary};
+use junkdna_quant::{Gptq, QuantError, QuantizedModule, RoundToNearest, Scheme};
 use serde::{Deserialize, Serialize};
 
 /// A method of quantization.
@@ -61,7 +61,7 @@ impl Quantization<'_> {
         quantizer: Quantizer,
         module: M,
         mut progress: impl FnMut(f64),
-    ) -> Result<(M, Summary), QuantError> {
+    ) -> Result<QuantizedModule<M>, QuantError> {
         match quantizer {
             Quantizer::Rtn => RoundToNearest::new(self.scheme).quantize_module(module, self.selection),
             Quantizer::Gptq => {
