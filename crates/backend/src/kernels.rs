@@ -20,6 +20,7 @@ pub use attention::{AttentionMask, Heads, tree_attention};
 #[cfg(feature = "calibration")]
 pub(crate) use column_squares::column_squares;
 pub use dropout::dropout;
+pub use flex::lies_transposed;
 pub use log_probs::{TokenScore, token_scores};
 pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};

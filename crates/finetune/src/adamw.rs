@@ -129,7 +129,7 @@ pub fn gradient_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f32 
     impl ModuleVisitor for Norm<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.0.get::<D>(param.id) {
-                self.1 += f64::from(sum_of_squares(gradient));
+                self.1 += sum_of_squares(gradient);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Dense transfer with freezing.
 
-use crate::pruned::{Pruned, of_rank};
+use crate::pruned::{Pruned, in_layout};
 use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Bool, Tensor};
+use junkdna_backend::kernels::lies_transposed;
 
 /// effective = base · mask + original · (1 − mask): pruned weights keep their pre-trained value to the bit and get no
 /// gradient; the others train.
@@ -19,9 +20,11 @@ impl Reparameterization for FrozenWeights {
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         // Detached: not even `Module::unfreeze` on the whole module trains the original.
-        let original = Tensor::from_bridge(self.original.val().detach().into_bridge());
+        let original: Tensor<D> = Tensor::from_bridge(self.original.val().detach().into_bridge());
         // A choice, not a sum of products: those round, and a product with an infinite base is NaN.
-        base.mask_where(of_rank(self.frozen.val()), original)
+        let transposed = lies_transposed(&base);
+        let original = if transposed { original.swap_dims(0, D - 1) } else { original };
+        in_layout(base, self.frozen.val(), |base, frozen| base.mask_where(frozen, original))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a visitor is in a module, and how a parameter lies in memory.
 
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
 /// The path to a parameter and the types of the modules around it.
@@ -71,4 +72,29 @@ impl Order {
     fn swaps(self, rank: usize) -> bool {
         self == Self::Outputs && rank == 2
     }
+}
+
+/// The module with its parameters in the memory layout that the optimizer and checkpoints leave them in: the first step
+/// then rounds as all others do.
+pub(crate) fn in_order<M: Module>(module: M) -> M {
+    struct InOrder(Place);
+    impl ModuleMapper for InOrder {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.0.enter(name, container);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.exit();
+        }
+
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let order = self.0.order();
+            param.map(|value| {
+                let (shape, trains) = (value.dims(), value.is_require_grad());
+                let plain = order.shaped(order.flat(value.without_autodiff()), shape);
+                plain.set_require_grad(trains)
+            })
+        }
+    }
+    module.map(&mut InOrder(Place::default()))
 }

@@ -3,6 +3,7 @@
 use crate::FinetuneError;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Tensor};
+use junkdna_backend::kernels::lies_transposed;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a module's weights are pruned, by parameter path; true is pruned.
@@ -45,11 +46,25 @@ pub(crate) fn of_rank<const D: usize>(mask: Tensor<2, Bool>) -> Tensor<D, Bool> 
     Tensor::from_bridge(mask.into_bridge())
 }
 
+/// What `choose` makes of a weight and its mask, in the memory layout of the weight: the same bits come out of products
+/// with it as without a mask.
+pub(crate) fn in_layout<const D: usize>(
+    weight: Tensor<D>,
+    mask: Tensor<2, Bool>,
+    choose: impl FnOnce(Tensor<D>, Tensor<D, Bool>) -> Tensor<D>,
+) -> Tensor<D> {
+    if lies_transposed(&weight) {
+        return choose(weight.swap_dims(0, D - 1), of_rank(mask.transpose())).swap_dims(0, D - 1);
+    }
+    choose(weight, of_rank(mask))
+}
+
 /// The parameter with its pruned weights at exactly zero. It is a new leaf, which trains if the old one did.
 pub(crate) fn zeroed<const D: usize>(param: Param<Tensor<D>>, pruned: Tensor<2, Bool>) -> Param<Tensor<D>> {
     param.map(|weight| {
         let trains = weight.is_require_grad();
-        weight.set_require_grad(false).mask_fill(of_rank(pruned), 0.0).detach().set_require_grad(trains)
+        let zeroed = in_layout(weight.set_require_grad(false), pruned, |weight, pruned| weight.mask_fill(pruned, 0.0));
+        zeroed.detach().set_require_grad(trains)
     })
 }
 

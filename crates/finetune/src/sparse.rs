@@ -1,6 +1,6 @@
 //! Sparse transfer.
 
-use crate::pruned::{Pruned, of_rank, zeroed};
+use crate::pruned::{Pruned, in_layout, zeroed};
 use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::{Bool, Tensor};
 
@@ -17,7 +17,7 @@ impl Reparameterization for PrunedWeights {
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         // Not a product: a base that momentum or weight decay drove to infinity would make it NaN.
-        base.mask_fill(of_rank(self.pruned.val()), 0.0)
+        in_layout(base, self.pruned.val(), |base, pruned| base.mask_fill(pruned, 0.0))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints, Progress};
 use crate::objective::is_better;
 use crate::observer::{Evaluation, Observer, StepReport};
 use crate::order::batches;
+use crate::place::in_order;
 use crate::schedule::Schedule;
 use crate::{FinetuneError, Objective, Recipe};
 use burn::module::Module;
@@ -69,7 +70,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         }
         let schedule = recipe.schedule(lengths.len().div_ceil(recipe.batch_size));
         let optimizer = AdamW::new(recipe.adamw);
-        let module = module.train();
+        let module = in_order(module).train();
         let mut run = Self {
             objective,
             recipe,

@@ -100,40 +100,40 @@ fn move_chunk(weight: &mut [f32], first: &mut [f32], second: &mut [f32], gradien
     }
 }
 
-/// The sum of the squares of a tensor's elements. On `flex` the same number at any number of threads.
-pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f32 {
+/// The sum of the squares of a tensor's elements. On `flex` in double precision, so that it does not depend on the number of
+/// threads, nor, but for the last of sixteen digits, on the order of the elements.
+pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f64 {
     #[cfg(feature = "flex")]
     if super::flex::holds(&tensor) {
-        return sum_on_flex(&tensor);
+        return sum_on_flex(tensor);
     }
-    tensor.square().sum().into_scalar()
+    f64::from(tensor.square().sum().into_scalar::<f32>())
 }
 
 #[cfg(feature = "flex")]
-fn sum_on_flex<const D: usize>(tensor: &Tensor<D>) -> f32 {
+fn sum_on_flex<const D: usize>(tensor: Tensor<D>) -> f64 {
     use rayon::prelude::*;
     const CHUNK: usize = 1 << 14;
-    let tensor = super::flex::take_any_order(tensor.clone());
-    let values = super::flex::values(&tensor);
+    let tensor = super::flex::take_any_order(tensor);
     let chunk = |values: &[f32]| {
         super::flex::vectorized(
             #[inline(always)]
             || {
                 const LANES: usize = 16;
                 let (chunks, rest) = values.as_chunks::<LANES>();
-                let mut sums = [0f32; LANES];
+                let mut sums = [0f64; LANES];
                 for chunk in chunks {
-                    for (sum, x) in sums.iter_mut().zip(chunk) {
-                        *sum += x * x;
+                    for (sum, &x) in sums.iter_mut().zip(chunk) {
+                        *sum += f64::from(x) * f64::from(x);
                     }
                 }
-                f64::from(sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>())
+                sums.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
             },
         )
     };
     // Collected first, so that the order of the sum is fixed.
-    let sums: Vec<f64> = values.par_chunks(CHUNK).map(chunk).collect();
-    sums.iter().sum::<f64>() as f32
+    let sums: Vec<f64> = super::flex::values(&tensor).par_chunks(CHUNK).map(chunk).collect();
+    sums.iter().sum()
 }
 
 #[cfg(all(test, feature = "flex"))]
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn squares_are_summed_in_any_layout() {
         let tensor = Tensor::<2>::random([301, 77], Distribution::Normal(0.0, 2.0), &Device::flex());
-        let expected: f32 = tensor.clone().square().sum().into_scalar();
+        let expected = f64::from(tensor.clone().square().sum().into_scalar::<f32>());
         for tensor in [tensor.clone(), tensor.transpose()] {
             assert!((sum_of_squares(tensor) - expected).abs() < 1e-4 * expected);
         }

@@ -21,11 +21,24 @@ pub(super) fn take<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
     }
 }
 
+/// Whether a matrix lies in memory as its transpose does, as weights from PyTorch's layout do. Elementwise work on one is
+/// faster on its transpose; matrix products of one and of its row-major copy differ in rounding.
+pub fn lies_transposed<const D: usize>(tensor: &Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    if D == 2 {
+        let plain = if tensor.is_autodiff() { tensor.clone().inner() } else { tensor.clone() };
+        return plain
+            .try_into_primitive::<burn::backend::Flex>()
+            .is_ok_and(|matrix| !matrix.is_contiguous() && matrix.transpose(0, 1).is_contiguous());
+    }
+    let _ = tensor;
+    false
+}
+
 /// The memory of a tensor that `flex` [`holds`], dense and in whatever order it lies.
 #[cfg(feature = "flex")]
 pub(super) fn take_any_order<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
-    let transposed =
-        D == 2 && tensor.clone().try_into_primitive::<burn::backend::Flex>().is_ok_and(|t| !t.is_contiguous());
+    let transposed = lies_transposed(&tensor);
     take(if transposed { tensor.swap_dims(0, D - 1) } else { tensor })
 }
 

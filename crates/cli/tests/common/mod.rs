@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod tiny;
+pub mod tiny_bert;
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
