@@ -5,6 +5,7 @@
 //! the compressed ones give it. In memory are the model, the hidden states of the calibration samples, and one block's
 //! statistics. Linears that read the same input share one statistic.
 
+mod gram;
 mod hessian;
 mod samples;
 mod squared_norms;

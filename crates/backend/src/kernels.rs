@@ -21,6 +21,8 @@ pub use attention::{AttentionMask, Heads, tree_attention};
 pub(crate) use column_squares::column_squares;
 pub use dropout::dropout;
 pub use flex::lies_transposed;
+#[cfg(all(feature = "calibration", feature = "flex"))]
+pub(crate) use flex::{holds, take};
 pub use log_probs::{TokenScore, token_scores};
 pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};

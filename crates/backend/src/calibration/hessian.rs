@@ -1,13 +1,12 @@
 //! The Hessian of a linear layer's reconstruction error, and the factor of its inverse.
 
 use super::Statistic;
-use burn::tensor::Tensor;
+use super::gram::Gram;
+use burn::tensor::{Device, Tensor, TensorData};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
-
-/// Columns of the inputs that are multiplied at a time. Blocks above the diagonal are mirror images and left out.
-const BLOCK: usize = 256;
+use std::cmp::Ordering;
 
 /// H = 2/n · Σ x xᵀ over the n tokens: second derivatives of the squared error of a linear's outputs with respect to the
 /// weights of any one output (Frantar and Alistarh 2023, section 3.1).
@@ -15,27 +14,17 @@ const BLOCK: usize = 256;
 pub struct Hessian {
     d_in: usize,
     tokens: usize,
-    /// Σ x xᵀ, lower triangle by block rows: columns 0 to the end of the block row.
-    rows: Vec<Tensor<2>>,
+    sum: Gram,
 }
 
 impl Statistic for Hessian {
     fn new(d_in: usize) -> Self {
-        Self { d_in, tokens: 0, rows: Vec::new() }
+        Self { d_in, tokens: 0, sum: Gram::default() }
     }
 
     fn add(&mut self, input: &Tensor<2>) {
         self.tokens += input.dims()[0];
-        let product = |row: usize| {
-            let (start, end) = (row * BLOCK, ((row + 1) * BLOCK).min(self.d_in));
-            let [own, before] =
-                [start..end, 0..end].map(|columns| input.clone().narrow(1, columns.start, columns.len()));
-            own.transpose().matmul(before)
-        };
-        self.rows = match std::mem::take(&mut self.rows) {
-            rows if rows.is_empty() => (0..self.d_in.div_ceil(BLOCK)).into_par_iter().map(product).collect(),
-            rows => rows.into_par_iter().enumerate().map(|(row, sum)| sum + product(row)).collect(),
-        };
+        self.sum.add(input);
     }
 }
 
@@ -63,14 +52,9 @@ impl Hessian {
     ///
     /// # Panics
     /// If `values` does not hold `d_in * d_in`.
-    pub fn from_values(values: &[f32], d_in: usize, device: &burn::tensor::Device) -> Self {
-        let data = burn::tensor::TensorData::new(values.to_vec(), [d_in, d_in]);
-        let whole = Tensor::<2>::from_data(data, device);
-        let row = |start: usize| {
-            let end = (start + BLOCK).min(d_in);
-            whole.clone().slice([start..end, 0..end])
-        };
-        Self { d_in, tokens: 2, rows: (0..d_in).step_by(BLOCK).map(row).collect() }
+    pub fn from_values(values: &[f32], d_in: usize, device: &Device) -> Self {
+        let whole = Tensor::from_data(TensorData::new(values.to_vec(), [d_in, d_in]), device);
+        Self { d_in, tokens: 2, sum: Gram::of(whole) }
     }
 
     /// Inputs.
@@ -83,39 +67,36 @@ impl Hessian {
         self.tokens
     }
 
-    /// H in double precision; of the upper triangle only what lies in the blocks of the diagonal.
-    fn lower(&self) -> Mat<f64> {
-        let scale = 2.0 / self.tokens.max(1) as f64;
-        let mut lower = Mat::zeros(self.d_in, self.d_in);
-        for (block, rows) in self.rows.iter().enumerate() {
-            let width = rows.dims()[1];
-            let values = rows.to_data().convert::<f32>();
-            for (index, value) in values.iter::<f32>().enumerate() {
-                lower[(block * BLOCK + index / width, index % width)] = f64::from(value) * scale;
-            }
-        }
-        lower
+    /// What Σ x xᵀ is multiplied by.
+    fn scale(&self) -> f64 {
+        2.0 / self.tokens.max(1) as f64
     }
 
     /// The diagonal of H, `[d_in]`.
     pub fn diagonal(&self) -> Vec<f64> {
-        let lower = self.lower();
-        (0..self.d_in).map(|i| lower[(i, i)]).collect()
+        let (sum, scale) = (self.sum.upper(self.d_in), self.scale());
+        (0..self.d_in).map(|i| f64::from(sum[i * self.d_in + i]) * scale).collect()
     }
 
     /// δ H δᵀ of each row δ of `rows`, `[n, d_in]` row-major: with the rows of a change of a weight, twice the mean square
     /// of the change of each output.
     pub fn quadratic_forms(&self, rows: &[f32]) -> Vec<f64> {
         let (n, d_in) = (rows.len() / self.d_in.max(1), self.d_in);
-        let lower = self.lower();
-        let entry = |i: usize, j: usize| lower[(i.max(j), i.min(j))] as f32;
-        let whole: Vec<f32> = (0..d_in).flat_map(|i| (0..d_in).map(move |j| entry(i, j))).collect();
+        let (sum, scale) = (self.sum.upper(d_in), self.scale());
+        // The upper triangle stands for both.
+        let entry = |i: usize, j: usize| match i.cmp(&j) {
+            Ordering::Less => 2.0 * sum[i * d_in + j],
+            Ordering::Equal => sum[i * d_in + j],
+            Ordering::Greater => 0.0,
+        };
+        let triangle: Vec<f32> = (0..d_in * d_in).map(|k| entry(k / d_in, k % d_in)).collect();
         let mut products = vec![0.0f32; n * d_in];
         let (left, right) =
-            (MatRef::from_row_major_slice(rows, n, d_in), MatRef::from_row_major_slice(&whole, d_in, d_in));
+            (MatRef::from_row_major_slice(rows, n, d_in), MatRef::from_row_major_slice(&triangle, d_in, d_in));
         let out = MatMut::from_row_major_slice_mut(&mut products, n, d_in);
         matmul(out, Accum::Replace, left, right, 1.0, Par::rayon(0));
-        let dot = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        let dot =
+            |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() * scale;
         rows.chunks(d_in.max(1)).zip(products.chunks(d_in.max(1))).map(dot).collect()
     }
 
@@ -145,34 +126,39 @@ impl Hessian {
     }
 
     fn inverse_factor_of(&self, order: &[usize], damping: f64) -> Result<InverseFactor, NotPositiveDefinite> {
-        let n = self.d_in;
-        let lower = self.lower();
-        let dead: Vec<bool> = order.iter().map(|&i| lower[(i, i)] == 0.0).collect();
-        let damp = damping * (0..n).map(|i| lower[(i, i)]).sum::<f64>() / n.max(1) as f64;
+        let (n, scale, diagonal) = (self.d_in, self.scale(), self.diagonal());
+        let sum = self.sum.upper(n);
+        let dead: Vec<bool> = order.iter().map(|&i| diagonal[i] == 0.0).collect();
+        let damp = damping * diagonal.iter().sum::<f64>() / n.max(1) as f64;
         let entry = |i: usize, j: usize| match (order[i], order[j]) {
-            (row, column) if row != column => lower[(row.max(column), row.min(column))],
+            (row, column) if row != column => f64::from(sum[row.min(column) * n + row.max(column)]) * scale,
             _ if dead[i] => 1.0,
-            (row, _) => lower[(row, row)] + damp,
+            (row, _) => diagonal[row] + damp,
         };
-        let reversed = Mat::from_fn(n, n, |i, j| entry(n - 1 - i, n - 1 - j));
-        let factor = reversed.llt(Side::Lower).map_err(|_| NotPositiveDefinite { damping })?;
+        // Columns of P H P, as far as the diagonal.
+        let mut reversed = vec![0.0; n * n];
+        reversed.par_chunks_mut(n.max(1)).enumerate().for_each(|(j, column)| {
+            column[..=j].iter_mut().enumerate().for_each(|(i, value)| *value = entry(n - 1 - j, n - 1 - i));
+        });
+        let reversed = MatRef::from_column_major_slice(&reversed, n, n);
+        let factor = reversed.llt(Side::Upper).map_err(|_| NotPositiveDefinite { damping })?;
         let mut inverse = Mat::zeros(n, n);
-        invert(factor.L(), &mut inverse);
+        faer::linalg::triangular_inverse::invert_upper_triangular(
+            inverse.as_mut(),
+            factor.L().transpose(),
+            Par::rayon(0),
+        );
+        // Row i of U is column n - 1 - i of L⁻ᵀ, from its end.
         let mut upper = vec![0.0; n * n];
-        for (i, row) in upper.chunks_mut(n.max(1)).enumerate() {
-            for (j, value) in row.iter_mut().enumerate().skip(i) {
-                *value = inverse[(n - 1 - i, n - 1 - j)] as f32;
-            }
-        }
+        upper.par_chunks_mut(n.max(1)).enumerate().for_each(|(i, row)| {
+            let column = inverse.col(n - 1 - i);
+            row.iter_mut().enumerate().skip(i).for_each(|(j, value)| *value = column[n - 1 - j] as f32);
+        });
         match (0..n).all(|i| upper[i * n + i].is_finite() && upper[i * n + i] > 0.0) {
             true => Ok(InverseFactor { d_in: n, upper, dead, damping }),
             false => Err(NotPositiveDefinite { damping }),
         }
     }
-}
-
-fn invert(lower: MatRef<'_, f64>, inverse: &mut Mat<f64>) {
-    faer::linalg::triangular_inverse::invert_lower_triangular(inverse.as_mut(), lower, Par::rayon(0));
 }
 
 impl InverseFactor {
@@ -205,7 +191,6 @@ impl InverseFactor {
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
     use proptest::prelude::*;
 
     fn inputs(tokens: usize, d_in: usize, seed: u64) -> Vec<f32> {
@@ -250,18 +235,6 @@ mod tests {
                     prop_assert!((entry - f64::from(u8::from(i == j))).abs() < 1e-3, "({i}, {j}): {entry}");
                 }
                 prop_assert!((0..i).all(|j| u(i, j) == 0.0));
-            }
-        }
-    }
-
-    #[test]
-    fn block_rows_hold_the_lower_triangle() {
-        let d_in = 2 * BLOCK + 37;
-        let values = inputs(6, d_in, 1);
-        let (hessian, expected) = (of(&values, d_in, 2).lower(), by_definition(&values, d_in));
-        for i in 0..d_in {
-            for j in 0..=i {
-                assert!((hessian[(i, j)] - expected[i * d_in + j]).abs() < 1e-5, "({i}, {j})");
             }
         }
     }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 /// Whether the tensor's memory can be changed in place: on `flex`, `f32`, without gradients.
 #[cfg(feature = "flex")]
-pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(crate) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
     use burn::{backend::DispatchDevice, tensor::DType};
     !tensor.is_autodiff()
         && tensor.dtype() == DType::F32
@@ -13,7 +13,7 @@ pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
 
 /// The contiguous memory of a tensor that `flex` [`holds`].
 #[cfg(feature = "flex")]
-pub(super) fn take<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
+pub(crate) fn take<const D: usize>(tensor: Tensor<D>) -> burn_flex::FlexTensor {
     match tensor.try_into_primitive::<burn::backend::Flex>() {
         Ok(primitive) if primitive.as_slice::<f32>().is_some() => primitive,
         Ok(primitive) => primitive.to_contiguous(),

@@ -32,8 +32,19 @@ impl LayerMask {
 
     /// The weights that are not zero stay; `values` holds `d_out * d_in`.
     pub(crate) fn of_zeros(d_out: usize, d_in: usize, values: &[f32]) -> Self {
-        let word = |values: &[f32]| values.iter().enumerate().fold(0, |word, (i, &v)| word | u64::from(v != 0.0) << i);
-        Self::from_bits(d_out, d_in, values.par_chunks(64).with_min_len(STEP / 64).map(word).collect())
+        Self::of(d_out, d_in, values, |value| value != 0.0)
+    }
+
+    /// The weights stay of which `entries`, `d_out * d_in` of them, say so. In parallel.
+    pub(crate) fn of<T: Copy + Sync>(
+        d_out: usize,
+        d_in: usize,
+        entries: &[T],
+        stays: impl Fn(T) -> bool + Sync,
+    ) -> Self {
+        let word =
+            |entries: &[T]| entries.iter().enumerate().fold(0, |word, (i, &entry)| word | u64::from(stays(entry)) << i);
+        Self::from_bits(d_out, d_in, entries.par_chunks(64).with_min_len(STEP / 64).map(word).collect())
     }
 
     /// `bits` holds as many words as the weights need, unused bits 0.

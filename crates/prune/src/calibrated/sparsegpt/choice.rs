@@ -79,7 +79,7 @@ impl<'a> Choice<'a> {
 
     /// What stays.
     pub fn mask(&self) -> LayerMask {
-        LayerMask::from_fn(self.d_out, self.d_in, |output, input| self.keep[output * self.d_in + input])
+        LayerMask::of(self.d_out, self.d_in, &self.keep, |keep| keep)
     }
 
     /// The mask of these columns by w² / U_jj² over all outputs.
