@@ -95,6 +95,9 @@ pub struct Prune {
     /// How much goes where: uniform, erdos-renyi, owl, owl:M:LIMIT or REGEX=SPARSITY,...
     #[arg(long, default_value_t, conflicts_with = "pattern")]
     pub allocation: Allocation,
+    /// Take channels and attention heads of which nothing is left out of the written model
+    #[arg(long, conflicts_with = "dry_run")]
+    pub shrink: bool,
     /// Let every weight of a matrix go
     #[arg(long)]
     pub allow_empty: bool,

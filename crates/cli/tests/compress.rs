@@ -67,6 +67,37 @@ fn whole_outputs_can_go() {
     }
 }
 
+#[test]
+fn what_is_left_of_whole_channels_is_a_smaller_model() {
+    let folder = tempdir().unwrap();
+    let (model, out) = (Tiny::default().write(&folder), folder.path().join("smaller"));
+    let arguments = ["prune", "--method=random", "--sparsity=0.5", "--blocks=1x*", "--scope=layer", "--shrink"];
+    let output = junkdna()
+        .args(arguments)
+        .args(["--include=mlp.gate_proj", "--json", "--model"])
+        .arg(&model)
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .success();
+    let result: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let inspect = |folder: &Path| -> Value {
+        let output = junkdna().args(["inspect", "--json", "--model"]).arg(folder).assert().success();
+        serde_json::from_slice(&output.get_output().stdout).unwrap()
+    };
+    let (dense, smaller) = (inspect(&model)["parameters"].as_u64(), inspect(&out)["parameters"].as_u64());
+    assert_eq!(smaller, result["parameters"].as_u64());
+    let config = |folder: &Path| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap()
+    };
+    let size = |folder: &Path, field: &str| config(folder)[field].as_u64().unwrap();
+    let channels = size(&model, "intermediate_size") - size(&out, "intermediate_size");
+    assert!(channels >= size(&model, "intermediate_size") / 2);
+    // A row of gate_proj and of up_proj, and a column of down_proj, in every layer.
+    let of_channel = 3 * size(&model, "hidden_size") * size(&model, "num_hidden_layers");
+    assert_eq!(dense.unwrap() - smaller.unwrap(), channels * of_channel);
+}
+
 /// The share of weights that went, by parameter path, and in all.
 fn shares(model: &Path, samples: &Path, options: &[&str]) -> (BTreeMap<String, f64>, f64) {
     let mut command = junkdna();

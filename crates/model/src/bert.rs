@@ -133,6 +133,12 @@ impl Bert {
         self
     }
 
+    /// The same with the width that its feed-forward layers have by now.
+    pub(crate) fn resized(mut self, channels: usize) -> Self {
+        self.config.intermediate_size = channels;
+        self
+    }
+
     /// The Hugging Face name of a parameter path.
     pub fn tensor_name(&self, path: &str) -> String {
         let name = path.replace(".layer_norm.", ".LayerNorm.").replace(".self_attention.", ".self.");

@@ -14,6 +14,7 @@ pub mod gguf;
 pub mod llama;
 mod load;
 mod model;
+mod shrink;
 pub mod source;
 pub mod tokenizer;
 

@@ -66,6 +66,14 @@ impl Llama {
         &self.config
     }
 
+    /// The same with the sizes that its weights have by now.
+    pub(crate) fn resized(mut self, channels: usize, heads: usize, key_value_heads: usize) -> Self {
+        self.config.intermediate_size = channels;
+        self.config.num_attention_heads = heads;
+        self.config.num_key_value_heads = key_value_heads;
+        self
+    }
+
     fn heads(&self) -> Heads {
         Heads {
             query: self.config.num_attention_heads,

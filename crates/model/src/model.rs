@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::source::Resolved;
 use crate::{Bert, BertConfig, Llama, ModelConfig, ModelError, Tokenizer, export, load, write_folder};
+use burn::module::Module;
 use burn::tensor::Device;
 use junkdna_backend::TokenCodec;
 use std::path::Path;
@@ -52,6 +53,14 @@ impl Model {
             Self::Bert(model) => ModelConfig::Bert(model.config().clone()),
         }
     }
+
+    /// How many numbers it consists of.
+    pub fn num_parameters(&self) -> usize {
+        match self {
+            Self::Llama(model) => model.num_params(),
+            Self::Bert(model) => model.num_params(),
+        }
+    }
 }
 
 fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Result<Bert, ModelError> {
@@ -69,6 +78,11 @@ fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Re
 }
 
 impl Loaded {
+    /// The same function with less, see [`Llama::shrink`] and [`Bert::shrink`].
+    pub fn shrink(self) -> Self {
+        Self { model: self.model.shrink(), ..self }
+    }
+
     /// Loads what a source was resolved to.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ mod tests {
         for d in [1, 3, 70, 600] {
             let rows = Tensor::<2>::random([40, d], Distribution::Normal(0.0, 1.0), &Device::flex());
             // Rows that lie in memory one after another, and columns that do.
-            let (first, second) = (rows.clone().slice([0..25]), rows.clone().slice([25..40]));
+            let (first, second) = (rows.clone().narrow(0, 0, 25), rows.clone().narrow(0, 25, 15));
             let by_columns = (second.clone() * 1.0).transpose().mul_scalar(1.0).transpose();
             let mut sum = Gram::default();
             sum.add(&first);

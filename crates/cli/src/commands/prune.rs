@@ -34,6 +34,8 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     if !arguments.allow_empty {
         mask.check_none_empty().map_err(ExperimentError::from)?;
     }
+    let parameters = loaded.model.num_parameters();
+    let loaded = if arguments.shrink { loaded.shrink() } else { loaded };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
         loaded.save(out)?;
@@ -45,7 +47,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let layers = mask.summary();
     if arguments.json {
         return output::json(&json!({
-            "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds,
+            "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds, "parameters": loaded.model.num_parameters(),
             "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "layers": layers,
         }));
     }
@@ -62,5 +64,9 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         mask.removed(),
         mask.removed() + mask.kept(),
         100.0 * mask.sparsity()
-    ))
+    ))?;
+    match arguments.shrink {
+        true => output::line(format!("{} of {parameters} parameters are left", loaded.model.num_parameters())),
+        false => Ok(()),
+    }
 }
