@@ -13,6 +13,6 @@ pub use check::check_score;
 pub use claims::Claims;
 pub use net::Net;
 pub use strategies::{
-    BrokenNet, broken_nets, distinct_nets, grouped_nets, matrices, nets, outputs_permuted, patterns, scopes,
-    sparsities, values,
+    BrokenNet, allocations, blocked_nets, broken_nets, distinct_nets, grouped_nets, matrices, nets, outputs_permuted,
+    patterns, scopes, sparsities, values,
 };

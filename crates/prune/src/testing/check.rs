@@ -16,7 +16,9 @@ const CASES: u32 = 64;
 /// That is: scores do not depend on how many are asked for at once; masks are the same every time, on any number of
 /// threads; exactly ⌊n·s⌋ of n weights go, those with the smallest scores, of ties the first, or all of them
 /// ([`Ties::All`](crate::Ties::All)); a mask at a higher sparsity removes what one at a lower removes; with one layer,
-/// layer-wise is global; N:M removes the N smallest of every group, and an M that does not divide is an error; survivors
+/// layer-wise is global; N:M removes the N smallest of every group, and an M that does not divide is an error; of blocks
+/// those with the smallest mean scores go, whole; where layers have sparsities of their own each loses what its own says, and
+/// what is handed out is the overall sparsity; survivors
 /// and all other parameters keep their bits; a weight that is NaN or infinite is an error that names the parameter. And the
 /// [`Claims`].
 ///

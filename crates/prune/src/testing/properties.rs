@@ -1,10 +1,13 @@
 //! What must hold.
 
 use super::check::holds;
-use super::definition::{PerWeight, by_sorting, by_sorting_groups, gone, scores, tied};
-use super::strategies::{broken, distinct_nets, grouped_nets, matrices, nets, outputs_permuted, scopes, sparsities};
+use super::definition::{PerWeight, by_sorting, by_sorting_blocks, by_sorting_groups, gone, scores, shapes, tied};
+use super::strategies::{
+    allocations, blocked_nets, broken, distinct_nets, grouped_nets, matrices, nets, outputs_permuted, scopes,
+    sparsities,
+};
 use super::{BrokenNet, Claims, Net};
-use crate::{Mask, NofM, PruneError, Pruner, Scope, Score, Sparsity, Target, Ties, WeightRef};
+use crate::{Allocation, BlockShape, Mask, NofM, PruneError, Pruner, Scope, Score, Sparsity, Target, Ties, WeightRef};
 use junkdna_backend::HostMatrix;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -31,6 +34,8 @@ impl<S: Score + 'static, F: Fn(&Net) -> S> Subject<S, F> {
         self.one_layer_is_the_whole_module();
         self.patterns_hold_in_every_group();
         self.patterns_that_do_not_fit_are_refused();
+        self.blocks_go_whole();
+        self.allocations_are_met_by_every_layer();
         self.nothing_else_changes();
         self.broken_weights_are_named();
         if claims.scale_invariant {
@@ -83,7 +88,10 @@ impl<S: Score + 'static, F: Fn(&Net) -> S> Subject<S, F> {
         let ties = prop::sample::select(vec![Ties::Exact, Ties::All]);
         holds::<S, _>(property, (nets(), scopes(), sparsities(), ties), |(net, scope, sparsity, ties)| {
             let mask = ok(self.pruner(&net, scope).with_ties(ties).mask(&net, sparsity))?;
-            let expected = by_sorting(&net, &ok(scores(&(self.score)(&net), &net))?, scope, sparsity, ties);
+            let expected = {
+                let (scores, sparsities) = (ok(scores(&(self.score)(&net), &net))?, vec![sparsity; net.layers.len()]);
+                by_sorting(&shapes(&net), &scores, scope, &sparsities, ties)
+            };
             prop_assert_eq!(gone(&mask, &net), expected, "{}, {}, ties {}", scope, sparsity, ties);
             if ties == Ties::Exact {
                 prop_assert_eq!(mask.removed(), count(&net, scope, sparsity));
@@ -138,6 +146,39 @@ impl<S: Score + 'static, F: Fn(&Net) -> S> Subject<S, F> {
             let Some(path) = misfit.map(Net::path) else { return Ok(()) };
             let result = self.pruner(&net, Scope::Global).mask(&net, ok(NofM::new(1, m))?);
             refused(result, &path)
+        });
+    }
+
+    fn blocks_go_whole(&self) {
+        let property = "the floor(n * s) blocks with the smallest mean scores go, whole";
+        let scopes = prop::sample::select(vec![Scope::Global, Scope::Layer]);
+        holds::<S, _>(property, (blocked_nets(), scopes, sparsities()), |((block, net), scope, sparsity)| {
+            let target = Target::Blocks { shape: ok(BlockShape::new(block[0], block[1]))?, sparsity };
+            let mask = ok(self.pruner(&net, scope).mask(&net, target))?;
+            let expected = by_sorting_blocks(&net, &ok(scores(&(self.score)(&net), &net))?, block, scope, sparsity);
+            prop_assert_eq!(gone(&mask, &net), expected, "{:?}, {}, {}", block, scope, sparsity);
+            Ok(())
+        });
+    }
+
+    fn allocations_are_met_by_every_layer(&self) {
+        let property = "each layer loses the floor(n * s) weights with its smallest scores at its own sparsity";
+        let scopes = prop::sample::select(vec![Scope::Layer, Scope::Row]);
+        let cases = (nets(), scopes, allocations(), sparsities());
+        holds::<S, _>(property, cases, |(net, scope, allocation, overall)| {
+            let pruner = self.pruner(&net, scope).with_allocation(allocation.clone());
+            let own = ok(pruner.sparsities(&net, overall))?;
+            let own: Vec<_> = (0..net.layers.len()).map(|layer| own[&Net::path(layer)]).collect();
+            let mask = ok(pruner.mask(&net, overall))?;
+            let expected = by_sorting(&shapes(&net), &ok(scores(&(self.score)(&net), &net))?, scope, &own, Ties::Exact);
+            prop_assert_eq!(gone(&mask, &net), expected, "{:?}, {}, {}", allocation, scope, overall);
+            if !matches!(allocation, Allocation::ByPath(_)) {
+                let weights = shapes(&net).into_iter().map(|[d_out, d_in]| (d_out * d_in) as f64);
+                let handed_out: f64 = weights.clone().zip(&own).map(|(weights, own)| weights * own.value()).sum();
+                let asked = weights.sum::<f64>() * overall.value();
+                prop_assert!((handed_out - asked).abs() < 1e-6, "{} of {}, {:?}", handed_out, asked, allocation);
+            }
+            Ok(())
         });
     }
 

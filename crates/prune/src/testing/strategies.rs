@@ -1,7 +1,8 @@
 //! Modules, sparsities and the like, at random.
 
 use super::Net;
-use crate::{NofM, Scope, Sparsity};
+use crate::{Allocation, NofM, Owl, Scope, Sparsity};
+use burn::module::ParamGroup;
 use junkdna_backend::HostMatrix;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -68,6 +69,27 @@ pub fn grouped_nets() -> impl Strategy<Value = (NofM, Net)> {
             (1usize..6, 1usize..5).prop_flat_map(move |(d_out, groups)| filled(d_out, groups * pattern.m(), values()));
         (Just(pattern), prop::collection::vec(layer, 1..4).prop_map(|layers| Net::new(&layers)))
     })
+}
+
+/// Outputs and inputs of a block, and a module that such blocks tile.
+pub fn blocked_nets() -> impl Strategy<Value = ([usize; 2], Net)> {
+    [1usize..5, 1usize..5].prop_flat_map(|[height, width]| {
+        let layer = [1usize..5, 1usize..12]
+            .prop_flat_map(move |[down, across]| filled(down * height, across * width, values()));
+        (Just([height, width]), prop::collection::vec(layer, 1..4).prop_map(|layers| Net::new(&layers)))
+    })
+}
+
+/// Every way to hand out an overall sparsity; by path, the first layer gets one of its own.
+pub fn allocations() -> impl Strategy<Value = Allocation> {
+    let owl = (0.5..8.0f64, 0.0..0.5f64).prop_filter_map("allowed", |(m, limit)| Owl::new(m, limit).ok());
+    let first = sparsities().prop_map(|own| vec![(ParamGroup::from_path(Net::path(0)), own)]);
+    prop_oneof![
+        Just(Allocation::Uniform),
+        Just(Allocation::ErdosRenyi),
+        owl.prop_map(Allocation::Owl),
+        first.prop_map(Allocation::ByPath),
+    ]
 }
 
 /// A module with one weight that is no number, or infinite.
