@@ -13,13 +13,13 @@ pub(super) enum Gram {
     #[cfg(feature = "flex")]
     Host(Vec<f32>),
     /// The whole matrix on a device.
-    Device(Tensor<2>),
+    Device(Box<Tensor<2>>),
 }
 
 impl Gram {
     /// Of a symmetric matrix.
     pub fn of(matrix: Tensor<2>) -> Self {
-        Self::Device(matrix)
+        Self::Device(Box::new(matrix))
     }
 
     /// Adds the rows of `[rows, d]`.
@@ -32,8 +32,8 @@ impl Gram {
             }
             #[cfg(feature = "flex")]
             Self::Host(sum) => Self::Host(plus(sum, rows)),
-            Self::Zero => Self::Device(rows.clone().transpose().matmul(rows.clone())),
-            Self::Device(sum) => Self::Device(sum + rows.clone().transpose().matmul(rows.clone())),
+            Self::Zero => Self::of(rows.clone().transpose().matmul(rows.clone())),
+            Self::Device(sum) => Self::of(*sum + rows.clone().transpose().matmul(rows.clone())),
         };
     }
 
