@@ -16,7 +16,9 @@ from transformers import AutoModelForSequenceClassification
 NO_DROPOUT = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
 
 def batch(model, table):
-    rows = [line.split("\t") for line in table.read_text().splitlines()[1:]]
+    header, *rows = [line.split("\t") for line in table.read_text().splitlines()]
+    label = header.index("label")
+    rows = [(row[1 - label], row[label]) for row in rows]
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_truncation(); tokenizer.enable_padding(pad_id=0)
     texts = tokenizer.encode_batch([text for text, _ in rows])

@@ -189,9 +189,11 @@ pub struct Finetune {
     /// A folder of GLUE (SST-2, CoLA, RTE, ...), or a TOML file that names splits and columns
     #[arg(long, value_name = "FILE|DIR")]
     pub task: PathBuf,
-    /// full, sparse, dense-frozen or sparse-to-dense
+    /// full, lora, dora, sparse, dense-frozen or sparse-to-dense
     #[arg(long, default_value = "full")]
     pub mode: TrainingMode,
+    #[command(flatten)]
+    pub adapter: AdapterArguments,
     /// Mask that `prune --mask-out` wrote [default: the zeros of the model]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
@@ -225,6 +227,31 @@ pub struct Finetune {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AdapterArguments {
+    /// Of the adapters of lora and dora
+    #[arg(long, default_value_t = 8)]
+    pub rank: usize,
+    /// The adapters' update is scaled by alpha / rank
+    #[arg(long, default_value_t = 16.0)]
+    pub alpha: f64,
+    /// By alpha over the root of the rank instead
+    #[arg(long)]
+    pub rank_stabilized: bool,
+    /// Matrices that get an adapter, regular expressions [default: queries and values]
+    #[arg(long, value_name = "REGEX")]
+    pub target: Vec<String>,
+    /// Start from these adapters, a folder in PEFT's layout
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Folder for the adapters, in PEFT's layout
+    #[arg(long, value_name = "DIR")]
+    pub adapter_out: Option<PathBuf>,
+    /// In the model at OUT the adapters' update goes only where the base is not zero
+    #[arg(long)]
+    pub keep_mask: bool,
 }
 
 #[derive(Debug, Args)]

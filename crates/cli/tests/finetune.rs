@@ -238,3 +238,55 @@ fn a_mask_of_another_model_is_refused() {
     command.args(["--mode", "sparse", "--mask"]).arg(&mask);
     command.assert().failure().code(2).stderr(contains("the module has no float parameter of this path"));
 }
+
+#[test]
+fn adapters_train_alone_and_merge_with_or_without_the_mask() {
+    let folder = prepared(48);
+    let mut prune = junkdna();
+    prune.args(["prune", "--method", "magnitude", "--sparsity", "0.5", "--model"]).arg(folder.path().join("model"));
+    prune.arg("--out").arg(folder.path().join("pruned")).assert().success();
+    let pruned = weights(&folder.path().join("pruned"));
+    for (mode, keep) in [("lora", false), ("lora", true), ("dora", true)] {
+        let out = format!("{mode}{keep}");
+        let mut command = junkdna();
+        command.args(["finetune", "--mode", mode, "--epochs", "2", "--learning-rate", "1e-2", "--json", "--rank", "2"]);
+        command.arg("--model").arg(folder.path().join("pruned")).arg("--task").arg(folder.path().join("SST-2"));
+        command.arg("--out").arg(folder.path().join(&out));
+        command.args(if keep { &["--keep-mask"][..] } else { &[] });
+        let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+        let merged = &result["merged"];
+        assert_eq!(merged["matrices"], 4);
+        assert_eq!(merged["zeros_before"] == merged["zeros_after"], keep, "{merged}");
+        let trained = weights(&folder.path().join(&out));
+        for (name, before) in &pruned {
+            let after = &trained[&format!("bert.{name}")];
+            let adapted = name.ends_with("query.weight") || name.ends_with("value.weight");
+            assert_eq!(before != after, adapted, "{name}");
+            let whole = before.iter().zip(after).all(|(before, after)| *before != 0.0 || *after == 0.0);
+            assert!(!adapted || whole == keep, "{name}");
+        }
+    }
+}
+
+#[test]
+fn adapters_come_back_from_their_folder() {
+    let folder = tempdir().unwrap();
+    tiny_bert::write_classifier(&folder);
+    tiny_bert::task(folder.path(), 48);
+    let run = |mode: &str, out: &str, rate: &str, more: &[&str]| {
+        let mut command = junkdna();
+        command.args(["finetune", "--mode", mode, "--epochs", "1", "--learning-rate", rate, "--json"]).args(more);
+        command.arg("--model").arg(folder.path().join("model")).arg("--task").arg(folder.path().join("SST-2"));
+        command.arg("--out").arg(folder.path().join(out)).assert().success();
+    };
+    for mode in ["lora", "dora"] {
+        let adapter = folder.path().join(format!("{mode}-adapter"));
+        let adapter = adapter.to_str().unwrap();
+        run(mode, mode, "1e-2", &["--adapter-out", adapter, "--rank-stabilized", "--rank", "3"]);
+        // At a rate of nothing a step changes nothing: what is written is what was read.
+        run(mode, &format!("{mode}-again"), "1e-30", &["--adapter", adapter]);
+        let (first, again) =
+            (weights(&folder.path().join(mode)), weights(&folder.path().join(format!("{mode}-again"))));
+        assert_eq!(first, again);
+    }
+}

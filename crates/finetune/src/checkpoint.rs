@@ -170,4 +170,29 @@ impl Checkpoint {
         };
         self.times.iter().map(of_path).collect()
     }
+
+    /// Path, shape and values of every weight, in PyTorch's order.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
+        self.tensors.iter().filter_map(|(name, stored)| match &stored.values {
+            Values::Float(values) => Some((name.strip_prefix("weight:")?, &stored.shape[..], &values[..])),
+            _ => None,
+        })
+    }
+
+    /// Gives the weights for which `new`, from path and shape, has some other values; `file` is where they come from.
+    pub(crate) fn replace(
+        &mut self,
+        file: &Path,
+        mut new: impl FnMut(&str, &[usize]) -> Result<Option<Vec<f32>>, String>,
+    ) -> Result<(), FinetuneError> {
+        for (name, stored) in &mut self.tensors {
+            let Some(path) = name.strip_prefix("weight:") else { continue };
+            let broken = |problem| FinetuneError::Checkpoint { path: file.into(), problem };
+            if let Some(values) = new(path, &stored.shape).map_err(broken)? {
+                stored.values = Values::Float(values);
+            }
+        }
+        self.path = file.into();
+        Ok(())
+    }
 }

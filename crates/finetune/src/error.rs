@@ -111,6 +111,18 @@ pub enum FinetuneError {
         /// The first parameter that differs.
         problem: String,
     },
+    /// A pattern that is no regular expression.
+    #[error("adapter targets: {problem}")]
+    Pattern {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Nothing to put an adapter on, or no adapter there.
+    #[error("there is no matrix with an adapter among those that match {patterns}")]
+    NoTargets {
+        /// The patterns.
+        patterns: String,
+    },
     /// A label without an output.
     #[error("{task}: class {class} has no output, the head has {outputs}")]
     LabelOutside {

@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod adamw;
+pub mod adapters;
 pub mod checkpoint;
 pub mod data;
 mod dense_frozen;

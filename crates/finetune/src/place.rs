@@ -26,6 +26,11 @@ impl Place {
         self.names.join(".")
     }
 
+    /// Whether the parameter is a part of what another is computed from.
+    pub(crate) fn in_reparameterization(&self) -> bool {
+        self.containers.iter().any(|container| container == "Reparameterization")
+    }
+
     /// How parameters of this place are kept outside of their module.
     pub(crate) fn order(&self) -> Order {
         let layer = self.containers.iter().rev().find(|c| c.starts_with("Struct:") || c.starts_with("Enum:"));

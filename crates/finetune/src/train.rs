@@ -139,7 +139,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         let scale = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let rate = self.schedule.rate(self.progress.step);
         let lora_plus = self.recipe.lora_plus;
-        let of_path = |path: &str| if path.ends_with(".lora.b") { rate * lora_plus } else { rate };
+        let of_path = |path: &str| if is_b_factor(path) { rate * lora_plus } else { rate };
         // Taken, not cloned: a second owner would make the optimizer copy every weight.
         self.module = self.module.take().map(|module| self.optimizer.step(module, gradients, scale, of_path));
         self.progress.step += 1;
@@ -235,4 +235,9 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         let best = self.best.unwrap_or_else(|| last.clone());
         Ok(Trained { last, best, evaluations: self.progress.evaluations })
     }
+}
+
+/// Whether it is the B of an adapter.
+fn is_b_factor(path: &str) -> bool {
+    path.ends_with(".lora.b") || path.ends_with(".dora.b")
 }

@@ -5,6 +5,7 @@ use crate::output;
 use crate::progress::Progress;
 use junkdna_backend::Seed;
 use junkdna_experiment::training::{Classification, TrainingMode, mask_tensors, zeros_as_mask};
+use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach, merge, peft};
 use junkdna_finetune::data::{Dataset, subset};
 use junkdna_finetune::{
     Checkpoints, Evaluation, Journal, Observer, Recipe, StepReport, Trained, finish, prepare, train,
@@ -33,7 +34,7 @@ pub fn run(arguments: Finetune) -> Result<(), CliError> {
         model = model.with_dropout(dropout, dropout);
     }
     let task = Classification::new(&dataset, &model, &loaded.tokenizer, arguments.max_length, recipe.label_smoothing)?;
-    let model = with_mode(model, &arguments)?;
+    let (model, adapters) = with_mode(model, &arguments, recipe.seed)?;
     let folder = run_folder(&arguments);
     let checkpoints = Checkpoints::new(&folder, identity(&arguments, &recipe, &dataset))?;
     let step = checkpoints.last()?.map_or(0, |last| last.progress().step);
@@ -43,10 +44,27 @@ pub fn run(arguments: Finetune) -> Result<(), CliError> {
     let trained = train(model, &task, &recipe, Some(&checkpoints), &mut watcher)?;
     let Trained { best, evaluations, .. } = trained;
     watcher.progress.label(&format!("writing {}", arguments.out.display()));
-    loaded.model = Model::Bert(finish(best));
+    let (model, merged) = written(best, adapters.as_ref(), &arguments)?;
+    loaded.model = Model::Bert(model);
     loaded.save(&arguments.out)?;
     watcher.progress.finish();
-    report(&arguments, &recipe, &loaded, &dataset, &evaluations)
+    report(&arguments, &recipe, &loaded, &dataset, &evaluations, merged)
+}
+
+/// The model with plain weights; its adapters are written before where that is asked for.
+fn written(
+    model: Bert,
+    adapters: Option<&AdapterConfig>,
+    arguments: &Finetune,
+) -> Result<(Bert, Option<Merged>), CliError> {
+    let Some(config) = adapters else { return Ok((finish(model), None)) };
+    if let Some(folder) = &arguments.adapter.adapter_out {
+        let base = peft::Base { model: &arguments.source.model, task: "SEQ_CLS" };
+        peft::save(&model, config, base, folder, |path| model.tensor_name(path))?;
+    }
+    let how = if arguments.adapter.keep_mask { Merge::KeepMask } else { Merge::Plain };
+    let (model, merged) = merge(model, how);
+    Ok((model, Some(merged)))
 }
 
 /// The recipe of the file, with what was given besides.
@@ -79,18 +97,45 @@ fn refuse_existing(out: &Path) -> Result<(), CliError> {
     if is_free { Ok(()) } else { Err(CliError::Request(problem())) }
 }
 
-fn with_mode(model: Bert, arguments: &Finetune) -> Result<Bert, CliError> {
-    let TrainingMode::Transfer(mode) = arguments.mode else { return Ok(model) };
-    let mask = match &arguments.mask {
-        Some(file) => Mask::load(file)?,
-        None => zeros_as_mask(&model)?,
-    };
-    let masks = mask_tensors(&mask, &model.device());
-    if masks.is_empty() {
-        let problem = format!("{}: has no zeros to keep, give --mask FILE", arguments.source.model);
-        return Err(CliError::Request(problem));
+/// The model with what the mode needs, and its adapters' configuration where it has some.
+fn with_mode(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, Option<AdapterConfig>), CliError> {
+    match arguments.mode {
+        TrainingMode::Full => Ok((model, None)),
+        TrainingMode::Lora | TrainingMode::Dora => {
+            let (model, config) = with_adapters(model, arguments, seed)?;
+            Ok((model, Some(config)))
+        }
+        TrainingMode::Transfer(mode) => {
+            let mask = match &arguments.mask {
+                Some(file) => Mask::load(file)?,
+                None => zeros_as_mask(&model)?,
+            };
+            let masks = mask_tensors(&mask, &model.device());
+            if masks.is_empty() {
+                let problem = format!("{}: has no zeros to keep, give --mask FILE", arguments.source.model);
+                return Err(CliError::Request(problem));
+            }
+            Ok((prepare(model, mode, &masks)?, None))
+        }
     }
-    Ok(prepare(model, mode, &masks)?)
+}
+
+fn with_adapters(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, AdapterConfig), CliError> {
+    let given = &arguments.adapter;
+    if let Some(folder) = &given.adapter {
+        let names = model.clone();
+        return Ok(peft::load(model, folder, |path| names.tensor_name(path))?);
+    }
+    let default = AdapterConfig::default();
+    let config = AdapterConfig {
+        rank: given.rank,
+        alpha: given.alpha,
+        rank_stabilized: given.rank_stabilized,
+        dora: arguments.mode == TrainingMode::Dora,
+        targets: if given.target.is_empty() { default.targets } else { given.target.clone() },
+        trained_whole: default.trained_whole,
+    };
+    Ok((attach(model, &config, Seed(seed).derive("adapters"))?, config))
 }
 
 fn run_folder(arguments: &Finetune) -> PathBuf {
@@ -111,9 +156,15 @@ fn identity(arguments: &Finetune, recipe: &Recipe, dataset: &Dataset) -> String 
         format!("model {}", arguments.source.model),
         format!("task {} with {} examples", dataset.name, dataset.train.len()),
         format!("mode {}, mask {mask}, max length {}", arguments.mode.name(), arguments.max_length),
+        format!("adapters {}", adapters(arguments)),
         format!("recipe {}", serde_json::to_string(&recipe).unwrap_or_default()),
     ]
     .join("\n")
+}
+
+fn adapters(arguments: &Finetune) -> String {
+    let a = &arguments.adapter;
+    format!("{:?} {} {} {} {:?}", a.adapter, a.rank, a.alpha, a.rank_stabilized, a.target)
 }
 
 fn training_label(arguments: &Finetune, dataset: &Dataset, step: usize) -> String {
@@ -152,11 +203,13 @@ fn report(
     loaded: &Loaded,
     dataset: &Dataset,
     evaluations: &[Evaluation],
+    merged: Option<Merged>,
 ) -> Result<(), CliError> {
     if arguments.json {
         return output::json(&json!({
             "task": dataset.name, "mode": arguments.mode.name(), "metric": dataset.metric, "recipe": recipe,
             "precision": loaded.precision, "examples": dataset.train.len(), "evaluations": evaluations,
+            "merged": merged,
         }));
     }
     let names: Vec<&String> = evaluations.first().map(|e| e.metrics.keys().collect()).unwrap_or_default();
@@ -171,5 +224,16 @@ fn report(
         row
     };
     let rows: Vec<Vec<String>> = evaluations.iter().enumerate().map(row).collect();
-    output::table(&header, &rows)
+    output::table(&header, &rows)?;
+    merged.map_or(Ok(()), |merged| output::line(merge_in_words(merged)))
+}
+
+fn merge_in_words(merged: Merged) -> String {
+    let Merged { matrices, zeros_before, zeros_after } = merged;
+    let mask = match (zeros_before, merged.keeps_mask()) {
+        (0, _) => String::new(),
+        (_, true) => format!("; all {zeros_before} zeros of their bases are kept"),
+        (_, false) => format!("; of {zeros_before} zeros of their bases {zeros_after} are left"),
+    };
+    format!("adapters of {matrices} matrices merged{mask}")
 }
