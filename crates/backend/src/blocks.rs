@@ -10,6 +10,30 @@ pub trait LinearObserver {
     fn observe(&mut self, weights: &[String], input: &Tensor<2>);
 }
 
+/// Inputs of linears that what comes before can divide by a factor each, the linears' weights multiplied by the same, without
+/// changing what the model computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// What computes the inputs, and nothing else.
+    pub source: FoldSource,
+    /// Parameter paths of the weights that read them: all there are.
+    pub readers: Vec<String>,
+}
+
+/// What computes inputs of linears so that a factor of each input is a factor of some of its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoldSource {
+    /// A norm: the paths of its scale and, where it has one, its shift, `[d_in]` each.
+    Norm(Vec<String>),
+    /// A linear, with nothing behind it but what keeps factors of its outputs.
+    Linear {
+        /// Path of its weight `[…, d_in]`.
+        weight: String,
+        /// Path of its bias `[d_in]`.
+        bias: Option<String>,
+    },
+}
+
 /// A model that runs block by block, for methods that calibrate a block, compress it, and go on with its new outputs, so
 /// that only one block's statistics are in memory. Several batches run at once.
 pub trait Blocks: Sync {
@@ -29,5 +53,12 @@ pub trait Blocks: Sync {
     /// rest.
     fn observe_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) {
         self.forward_block(block, state, observer);
+    }
+
+    /// Which inputs of a block's linears can be scaled by what comes before them, for methods that move the spread of
+    /// activations into weights (SmoothQuant, AWQ). None where nobody has said so.
+    fn folds(&self, block: usize) -> Vec<Fold> {
+        let _ = block;
+        Vec::new()
     }
 }

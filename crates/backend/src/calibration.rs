@@ -7,11 +7,13 @@
 
 mod gram;
 mod hessian;
+mod quadratic_form;
 mod samples;
 mod squared_norms;
 mod sweep;
 
 pub use hessian::{Hessian, InverseFactor, NotPositiveDefinite};
+pub use quadratic_form::QuadraticForm;
 pub use samples::batches;
 pub use squared_norms::SquaredNorms;
 pub use sweep::{Place, Sweep};
@@ -63,20 +65,15 @@ pub fn observe<M: Module + Blocks, S: Statistic>(
 /// # Errors
 /// The first of `compress`.
 pub fn compress_by_block<M: Module + Blocks, S: Statistic, T: Send, E: Send>(
-    mut model: M,
+    model: M,
     samples: &[TokenTree],
     selection: &Selection,
     compress: impl Fn(&str, HostMatrix, &S) -> Result<(HostMatrix, T), E> + Sync,
     mut progress: impl FnMut(usize),
 ) -> Result<(M, Vec<(String, T)>), E> {
-    let selected = paths(&model, selection);
-    let mut states = embed(&model, samples);
-    let mut kept = Vec::with_capacity(selected.len());
-    let blocks = model.num_blocks();
-    for block in 0..blocks {
-        let statistics: BTreeMap<String, Arc<S>> = by_path(collect(&mut states, &selected, |state, observer| {
-            model.observe_block(block, state.clone(), observer);
-        }));
+    let mut kept = Vec::new();
+    let step = |model: M, _block, statistics: Vec<(Vec<String>, S)>| {
+        let statistics = by_path(statistics);
         let here = weights(&model, selection).into_iter().filter(|weight| statistics.contains_key(&weight.path));
         let compressed = here.collect::<Vec<_>>().into_par_iter().map(|weight| {
             let device = weight.value.device();
@@ -90,13 +87,41 @@ pub fn compress_by_block<M: Module + Blocks, S: Statistic, T: Send, E: Send>(
             new.insert(path.clone(), weight);
             kept.push((path, about));
         }
-        model = replace_weights(model, new).0;
+        Ok(replace_weights(model, new).0)
+    };
+    let model = change_by_block(model, samples, selection, step, &mut progress)?;
+    Ok((model, kept))
+}
+
+/// Changes a model one block after another, in the order in which it runs them: `change` gets the model, which block is due,
+/// and for each input that selected linears of the block read the parameter paths of all linears that read it, with the
+/// statistics of that input, which come from blocks that are changed already.
+///
+/// `progress` hears how many blocks are done.
+///
+/// # Errors
+/// The first of `change`.
+pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
+    mut model: M,
+    samples: &[TokenTree],
+    selection: &Selection,
+    mut change: impl FnMut(M, usize, Vec<(Vec<String>, S)>) -> Result<M, E>,
+    mut progress: impl FnMut(usize),
+) -> Result<M, E> {
+    let selected = paths(&model, selection);
+    let mut states = embed(&model, samples);
+    let blocks = model.num_blocks();
+    for block in 0..blocks {
+        let statistics = collect(&mut states, &selected, |state, observer| {
+            model.observe_block(block, state.clone(), observer);
+        });
+        model = change(model, block, statistics)?;
         progress(block + 1);
         if block + 1 < blocks {
             states = states.into_par_iter().map(|state| model.forward_block(block, state, &mut Nobody)).collect();
         }
     }
-    Ok((model, kept))
+    Ok(model)
 }
 
 fn paths<M: Module>(model: &M, selection: &Selection) -> BTreeSet<String> {

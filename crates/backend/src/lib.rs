@@ -16,10 +16,10 @@ mod seed;
 mod token_tree;
 mod weights;
 
-pub use blocks::{Blocks, LinearObserver};
+pub use blocks::{Blocks, Fold, FoldSource, LinearObserver};
 pub use causal_lm::{CausalLm, KeyValues, TokenCodec};
 pub use device::{Adapter, DeviceError, DeviceName};
 pub use host::HostMatrix;
 pub use seed::Seed;
 pub use token_tree::{Segment, TokenTree};
-pub use weights::{Selection, Weight, replace_weights, weights};
+pub use weights::{Selection, Weight, divide_vectors, replace_weights, weights};

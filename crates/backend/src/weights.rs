@@ -1,7 +1,7 @@
 //! The weight matrices of any module, by parameter path.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// Which parameters are compressed: matrices, in layers other than embeddings and norms, that a [`ParamGroup`] holds.
@@ -54,6 +54,14 @@ pub fn replace_weights<M: Module>(module: M, new: BTreeMap<String, Tensor<2>>) -
     let mut mapper = Replace { place: Place::default(), new };
     let module = module.map(&mut mapper);
     (module, mapper.new)
+}
+
+/// The module with the named vectors divided, value by value. Paths the module does not have, or has with another length, are
+/// left over in the second value.
+pub fn divide_vectors<M: Module>(module: M, divisors: BTreeMap<String, Vec<f32>>) -> (M, BTreeMap<String, Vec<f32>>) {
+    let mut mapper = Divide { place: Place::default(), divisors };
+    let module = module.map(&mut mapper);
+    (module, mapper.divisors)
 }
 
 /// Where a visitor is.
@@ -127,6 +135,38 @@ impl ModuleMapper for Replace {
             Some(value) => {
                 self.new.insert(self.place.path(), value);
                 param
+            }
+            None => param,
+        }
+    }
+}
+
+struct Divide {
+    place: Place,
+    divisors: BTreeMap<String, Vec<f32>>,
+}
+
+impl ModuleMapper for Divide {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.place.path();
+        let fits = |by: &Vec<f32>| D == 1 && param.lazy_shape().num_elements() == by.len();
+        match self.divisors.get(&path).filter(|by| fits(by)).cloned() {
+            Some(by) => {
+                self.divisors.remove(&path);
+                param.map(|value| {
+                    let data = TensorData::new(by, value.shape());
+                    let trains = value.is_require_grad();
+                    let divided = value.clone().inner() / Tensor::from_data(data, (&value.device(), value.dtype()));
+                    divided.set_require_grad(trains)
+                })
             }
             None => param,
         }

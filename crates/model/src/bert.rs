@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use junkdna_backend::{Blocks, LinearObserver, Segment, TokenTree};
+use junkdna_backend::{Blocks, Fold, FoldSource, LinearObserver, Segment, TokenTree};
 
 /// A BERT encoder.
 #[derive(Module, Debug)]
@@ -234,6 +234,14 @@ impl Blocks for Bert {
             layer.forward(x, nothing_hidden, self.config.num_attention_heads, Dropout::NONE, &mut tap)
         };
         state.into_iter().map(&mut forward).collect()
+    }
+
+    fn folds(&self, block: usize) -> Vec<Fold> {
+        // Norms feed the residual stream too. Attention weights sum to one: a factor of a value is one of what is attended.
+        let path = |name: &str| format!("encoder.layer.{block}.attention.{name}");
+        let bias = Some(path("self_attention.value.bias"));
+        let source = FoldSource::Linear { weight: path("self_attention.value.weight"), bias };
+        vec![Fold { source, readers: vec![path("output.dense.weight")] }]
     }
 }
 

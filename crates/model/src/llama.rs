@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use junkdna_backend::kernels::{AttentionMask, Heads, Rotary};
-use junkdna_backend::{Blocks, CausalLm, KeyValues, LinearObserver, TokenTree};
+use junkdna_backend::{Blocks, CausalLm, Fold, FoldSource, KeyValues, LinearObserver, TokenTree};
 
 /// A Llama decoder with its head.
 #[derive(Module, Debug)]
@@ -146,6 +146,32 @@ impl Blocks for Llama {
     fn observe_block(&self, block: usize, state: State, observer: &mut dyn LinearObserver) {
         let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
         self.model.layers[block].observe(&state, self.heads(), &mut tap);
+    }
+
+    fn folds(&self, block: usize) -> Vec<Fold> {
+        let path = |name: &str| paths(block, &[name]).remove(0);
+        let norm = |name: &str, readers: &[&str]| Fold {
+            source: FoldSource::Norm(vec![format!("model.layers.{block}.{name}.gamma")]),
+            readers: paths(block, readers),
+        };
+        let linear = |name: &str, bias: bool, reader: &str| Fold {
+            source: FoldSource::Linear {
+                weight: path(name),
+                bias: bias.then(|| path(name).replace(".weight", ".bias")),
+            },
+            readers: paths(block, &[reader]),
+        };
+        let mut folds = vec![
+            norm("input_layernorm", &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+            norm("post_attention_layernorm", &["mlp.gate_proj", "mlp.up_proj"]),
+            // SwiGLU multiplies the outputs of `up_proj`, whatever the gate.
+            linear("mlp.up_proj", self.config.mlp_bias, "mlp.down_proj"),
+        ];
+        // With fewer key-value heads several inputs of `o_proj` are one output of `v_proj`.
+        if self.config.num_attention_heads == self.config.num_key_value_heads {
+            folds.push(linear("self_attn.v_proj", self.config.attention_bias, "self_attn.o_proj"));
+        }
+        folds
     }
 }
 

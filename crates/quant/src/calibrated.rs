@@ -2,7 +2,7 @@
 
 use crate::{LayerSummary, Parts, QuantError, Quantized, QuantizedModule, Scheme, Summary};
 use burn::module::Module;
-use junkdna_backend::calibration::{Hessian, Statistic, compress_by_block};
+use junkdna_backend::calibration::{QuadraticForm, Statistic, compress_by_block};
 use junkdna_backend::{Blocks, HostMatrix, TokenTree};
 use std::collections::BTreeMap;
 
@@ -50,14 +50,14 @@ pub(crate) fn quantize_blocks<M: Module + Blocks, S: Statistic>(
 }
 
 /// The squared error of each output over the calibration tokens, up to a common factor: δ H δᵀ of each row δ of W − Ŵ.
-pub(crate) fn squared_errors(hessian: &Hessian, matrix: &HostMatrix, rounded: &HostMatrix) -> Vec<f64> {
+pub(crate) fn squared_errors(form: &QuadraticForm, matrix: &HostMatrix, rounded: &HostMatrix) -> Vec<f64> {
     let moved: Vec<f32> = matrix.as_slice().iter().zip(rounded.as_slice()).map(|(w, r)| w - r).collect();
-    hessian.quadratic_forms(&moved)
+    form.of_rows(&moved)
 }
 
 /// ‖X (W − Ŵ)ᵀ‖ / ‖X Wᵀ‖, given the squared error of each output; 0 for outputs that are always zero.
-pub(crate) fn output_error(hessian: &Hessian, matrix: &HostMatrix, squared_errors: &[f64]) -> f64 {
-    let outputs: f64 = hessian.quadratic_forms(matrix.as_slice()).iter().sum();
+pub(crate) fn output_error(form: &QuadraticForm, matrix: &HostMatrix, squared_errors: &[f64]) -> f64 {
+    let outputs: f64 = form.of_rows(matrix.as_slice()).iter().sum();
     let moved: f64 = squared_errors.iter().sum();
     if outputs > 0.0 { (moved.max(0.0) / outputs).sqrt() } else { 0.0 }
 }

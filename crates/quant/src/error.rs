@@ -68,6 +68,14 @@ pub enum QuantError {
         /// What it can.
         instead: &'static str,
     },
+    /// A model that names a parameter before its linears which it does not have.
+    #[error("the model says that `{path}` scales inputs of linears; it has no such parameter of {inputs} values")]
+    Fold {
+        /// The parameter path.
+        path: String,
+        /// Inputs of the linears.
+        inputs: usize,
+    },
     /// A rule for a part of the module that holds nothing.
     #[error("width {number} ({bits} bits) is for parameters that are not among the selected weights")]
     NoSuchWeights {

@@ -3,7 +3,7 @@
 use crate::calibrated::{self, output_error, squared_errors};
 use crate::{Grid, Grids, MinMax, Parts, QuantError, Quantized, QuantizedModule, Range, Scheme};
 use burn::module::Module;
-use junkdna_backend::calibration::{Hessian, InverseFactor, Place, Sweep};
+use junkdna_backend::calibration::{Hessian, InverseFactor, Place, QuadraticForm, Sweep};
 use junkdna_backend::{Blocks, HostMatrix, TokenTree};
 
 /// Rounds one column after another and lets the columns behind make up for each error (Frantar et al. 2022, *GPTQ: Accurate
@@ -89,7 +89,7 @@ impl<R: Range> Gptq<R> {
     /// If the group size does not divide `d_in`, a weight is NaN, infinite or 2^126 and more, a scale overflows the type it
     /// is stored in, the Hessian is of other inputs or cannot be inverted, or zeros are to be kept by a scheme that has none.
     pub fn quantize(&self, matrix: &HostMatrix, hessian: &Hessian) -> Result<Quantized, QuantError> {
-        self.quantize_as(self.scheme, matrix, hessian).map(|(quantized, _)| quantized)
+        self.quantize_as(self.scheme, matrix, hessian, &hessian.quadratic_form()).map(|(quantized, _)| quantized)
     }
 
     /// The model with the selected linears of every block rounded, each block on the outputs of the rounded blocks before
@@ -105,8 +105,9 @@ impl<R: Range> Gptq<R> {
         progress: impl FnMut(usize),
     ) -> Result<QuantizedModule<M>, QuantError> {
         let quantize = |matrix: &HostMatrix, scheme: Scheme, hessian: &Hessian| {
-            let (quantized, errors) = self.quantize_as(scheme, matrix, hessian)?;
-            Ok((quantized, output_error(hessian, matrix, &errors)))
+            let form = hessian.quadratic_form();
+            let (quantized, errors) = self.quantize_as(scheme, matrix, hessian, &form)?;
+            Ok((quantized, output_error(&form, matrix, &errors)))
         };
         calibrated::quantize_blocks(model, samples, &parts.into(), self.scheme, quantize, progress)
     }
@@ -117,6 +118,7 @@ impl<R: Range> Gptq<R> {
         scheme: Scheme,
         matrix: &HostMatrix,
         hessian: &Hessian,
+        form: &QuadraticForm,
     ) -> Result<(Quantized, Vec<f64>), QuantError> {
         let d_in = matrix.d_in();
         if hessian.d_in() != d_in {
@@ -129,12 +131,12 @@ impl<R: Range> Gptq<R> {
         let order = self.order(hessian);
         let factor = hessian.factor_in_order(&order, self.damping)?;
         let rounded = self.sweep(matrix, &order, &factor, &beforehand)?;
-        let errors = squared_errors(hessian, matrix, &rounded.dequantize());
+        let errors = squared_errors(form, matrix, &rounded.dequantize());
         if !self.fallback {
             return Ok((rounded, errors));
         }
         let to_nearest = beforehand.encode(matrix);
-        let others = squared_errors(hessian, matrix, &to_nearest.dequantize());
+        let others = squared_errors(form, matrix, &to_nearest.dequantize());
         Ok(smaller_errors((rounded, errors), (to_nearest, others)))
     }
 

@@ -33,7 +33,7 @@ impl Range for MinMax {
 }
 
 /// The smallest and the largest of the values and 0.
-fn min_max(values: &[f32]) -> (f32, f32) {
+pub(crate) fn min_max(values: &[f32]) -> (f32, f32) {
     // Independent lanes, and comparisons instead of `f32::min` with its rule for NaN: both let this become vector code.
     const LANES: usize = 16;
     let (mut low, mut high) = ([0.0; LANES], [0.0; LANES]);

@@ -1,12 +1,10 @@
 //! The Hessian of a linear layer's reconstruction error, and the factor of its inverse.
 
-use super::Statistic;
 use super::gram::Gram;
+use super::{QuadraticForm, Statistic};
 use burn::tensor::{Device, Tensor, TensorData};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
+use faer::{Mat, MatRef, Par, Side};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 
 /// H = 2/n · Σ x xᵀ over the n tokens: second derivatives of the squared error of a linear's outputs with respect to the
 /// weights of any one output (Frantar and Alistarh 2023, section 3.1).
@@ -78,26 +76,11 @@ impl Hessian {
         (0..self.d_in).map(|i| f64::from(sum[i * self.d_in + i]) * scale).collect()
     }
 
-    /// δ H δᵀ of each row δ of `rows`, `[n, d_in]` row-major: with the rows of a change of a weight, twice the mean square
-    /// of the change of each output.
-    pub fn quadratic_forms(&self, rows: &[f32]) -> Vec<f64> {
-        let (n, d_in) = (rows.len() / self.d_in.max(1), self.d_in);
-        let (sum, scale) = (self.sum.upper(d_in), self.scale());
-        // The upper triangle stands for both.
-        let entry = |i: usize, j: usize| match i.cmp(&j) {
-            Ordering::Less => 2.0 * sum[i * d_in + j],
-            Ordering::Equal => sum[i * d_in + j],
-            Ordering::Greater => 0.0,
-        };
-        let triangle: Vec<f32> = (0..d_in * d_in).map(|k| entry(k / d_in, k % d_in)).collect();
-        let mut products = vec![0.0f32; n * d_in];
-        let (left, right) =
-            (MatRef::from_row_major_slice(rows, n, d_in), MatRef::from_row_major_slice(&triangle, d_in, d_in));
-        let out = MatMut::from_row_major_slice_mut(&mut products, n, d_in);
-        matmul(out, Accum::Replace, left, right, 1.0, Par::rayon(0));
-        let dot =
-            |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() * scale;
-        rows.chunks(d_in.max(1)).zip(products.chunks(d_in.max(1))).map(dot).collect()
+    /// H as a quadratic form.
+    pub fn quadratic_form(&self) -> QuadraticForm {
+        let (d_in, sum, scale) = (self.d_in, self.sum.upper(self.d_in), self.scale());
+        let entry = |i: usize, j: usize| (f64::from(sum[i.min(j) * d_in + i.max(j)]) * scale) as f32;
+        QuadraticForm::new(d_in, (0..d_in * d_in).map(|k| entry(k / d_in, k % d_in)).collect())
     }
 
     /// U of H⁻¹ = Uᵀ U, after `damping` times the mean of the diagonal is added to the diagonal. Inputs that are always zero
