@@ -2,8 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
-use junkdna_experiment::Allocation;
 use junkdna_experiment::training::TrainingMode;
+use junkdna_experiment::{Allocation, GridRange, Width};
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use std::path::PathBuf;
 
@@ -98,6 +98,15 @@ pub struct Prune {
     /// Take channels and attention heads of which nothing is left out of the written model
     #[arg(long, conflicts_with = "dry_run")]
     pub shrink: bool,
+    /// sparsegpt: round what stays to codes of so many bits, the rest making up for that too
+    #[arg(long)]
+    pub bits: Option<u8>,
+    /// Inputs that share a scale of these codes [default: all inputs of an output]
+    #[arg(long, requires = "bits")]
+    pub group_size: Option<usize>,
+    /// Zero is the middle one of these codes
+    #[arg(long, requires = "bits")]
+    pub symmetric: bool,
     /// Let every weight of a matrix go
     #[arg(long)]
     pub allow_empty: bool,
@@ -148,22 +157,56 @@ pub struct CalibrationArguments {
     pub length: usize,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Codebook {
+    Nf4,
+    Fp4,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Scales {
+    F32,
+    F16,
+    Bf16,
+}
+
 #[derive(Debug, Args)]
 pub struct Quantize {
     #[command(flatten)]
     pub source: ModelSource,
-    /// rtn (round to nearest) or gptq
+    /// rtn (round to nearest), gptq, awq, hqq or smoothquant
     #[arg(long)]
     pub method: String,
     /// Bits of a code, 2 to 8
-    #[arg(long)]
-    pub bits: u8,
+    #[arg(long, required_unless_present = "codebook")]
+    pub bits: Option<u8>,
+    /// nf4 or fp4 instead of integer codes
+    #[arg(long, conflicts_with_all = ["bits", "symmetric"])]
+    pub codebook: Option<Codebook>,
     /// Inputs that share a scale [default: all inputs of an output]
     #[arg(long)]
     pub group_size: Option<usize>,
     /// Zero is the middle code
     #[arg(long)]
     pub symmetric: bool,
+    /// What scales are stored as
+    #[arg(long, value_enum, default_value = "f16")]
+    pub scales: Scales,
+    /// How grids are chosen by rtn and gptq: min-max or least-error
+    #[arg(long, default_value_t)]
+    pub range: GridRange,
+    /// Another width for weights whose path matches, such as down_proj=8; of several the first that matches
+    #[arg(long, value_name = "REGEX=BITS")]
+    pub width: Vec<Width>,
+    /// gptq: inputs with the largest activations first
+    #[arg(long)]
+    pub act_order: bool,
+    /// gptq: grids from the weights as they were
+    #[arg(long)]
+    pub static_groups: bool,
+    /// Weights that are zero stay zero
+    #[arg(long)]
+    pub keep_zeros: bool,
     #[command(flatten)]
     pub calibration: CalibrationArguments,
     /// Of the choice of calibration samples

@@ -168,6 +168,14 @@ fn amounts_that_cannot_be() {
     };
     quantize(&["--bits", "9"], &["bits", "2 to 8"]);
     quantize(&["--bits", "4", "--group-size", "5"], &["group size 5", "16"]);
+    quantize(&["--bits", "4", "--width", "mlp"], &["mlp", "REGEX=BITS"]);
+    quantize(&["--bits", "4", "--width", "nothing_like_it=3"], &["width 1", "3 bits", "selected"]);
+    quantize(&["--bits", "4", "--width", "(=3"], &["("]);
+    quantize(&["--bits", "4", "--range", "wide"], &["wide", "least-error"]);
+    quantize(&["--codebook", "nf4", "--bits", "4"], &["--codebook", "--bits"]);
+    quantize(&[], &["--bits"]);
+    prune(&["--sparsity", "0.5", "--bits", "4"], &["magnitude", "use sparsegpt"]);
+    prune(&["--sparsity", "0.5", "--group-size", "4"], &["--bits"]);
     let method = ["--method", "wish", "--out", out_text];
     fails(&[&["prune", "--model", model, "--sparsity", "0.5"], &method[..]].concat(), 2, &["wish", "magnitude"]);
     fails(&[&["quantize", "--model", model, "--bits", "4"], &method[..]].concat(), 2, &["wish", "rtn"]);

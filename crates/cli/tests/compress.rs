@@ -141,22 +141,92 @@ fn every_quantizer_keeps_to_its_bits() {
     let folder = tempdir().unwrap();
     let model = Tiny::default().write(&folder);
     let samples = samples(folder.path());
-    for method in ["rtn", "gptq"] {
-        let out = folder.path().join(method);
-        let arguments = ["quantize", "--json", "--bits", "3", "--group-size", "8", "--method", method, "--model"];
+    let three = ["--bits", "3"].as_slice();
+    // Beside a 16-bit scale a group has a zero point: of 3 bits, of 16 or none.
+    for (name, method, codes, bits) in [
+        ("rtn", "rtn", three, 3.0 + 19.0 / 8.0),
+        ("searched", "rtn", &["--bits", "3", "--range", "least-error"], 3.0 + 19.0 / 8.0),
+        ("gptq", "gptq", &["--bits", "3", "--act-order", "--keep-zeros"], 3.0 + 19.0 / 8.0),
+        ("hqq", "hqq", three, 3.0 + 32.0 / 8.0),
+        ("hqq that keeps zeros", "hqq", &["--bits", "3", "--keep-zeros"], 3.0 + 19.0 / 8.0),
+        ("smoothquant", "smoothquant", three, 3.0 + 19.0 / 8.0),
+        ("nf4", "rtn", &["--codebook", "nf4", "--scales", "f32"], 4.0 + 32.0 / 8.0),
+        ("fp4", "gptq", &["--codebook", "fp4"], 4.0 + 16.0 / 8.0),
+    ] {
+        let out = folder.path().join(name);
+        let arguments = ["quantize", "--json", "--group-size", "8", "--method", method, "--model"];
         let mut command = junkdna();
-        command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples);
+        command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples).args(codes);
         let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
-        let bits = result["effective_bits"].as_f64().unwrap();
-        assert!((bits - (3.0 + 19.0 / 8.0)).abs() < 1e-9, "{method}: {bits}");
+        let found = result["effective_bits"].as_f64().unwrap();
+        assert!((found - bits).abs() < 1e-9, "{name}: {found}");
         let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        for name in file.names().into_iter().filter(|name| name.contains("proj")) {
-            let values = file.tensor(name).unwrap().data().as_chunks::<4>().0;
+        for tensor in file.names().into_iter().filter(|name| name.contains("proj")) {
+            let values = file.tensor(tensor).unwrap().data().as_chunks::<4>().0;
             for group in values.chunks(8) {
                 let distinct: std::collections::BTreeSet<_> = group.iter().collect();
-                assert!(distinct.len() <= 8, "{method}: {name} has {} values in a group", distinct.len());
+                assert!(distinct.len() <= 1 << bits as u32, "{name}: {tensor} has {} values", distinct.len());
             }
+        }
+    }
+}
+
+#[test]
+fn awq_changes_a_model_only_by_what_its_codes_lose() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let samples = samples(folder.path());
+    let log_likelihoods = |model: &Path| -> Vec<f64> {
+        let (requests, out) = (folder.path().join("requests.jsonl"), folder.path().join("scored.jsonl"));
+        let line = r#"{"task":"t","doc":0,"context":"w3 w4 w5","continuations":[" w6"," w7 w8"],"gold":0}"#;
+        std::fs::write(&requests, line).unwrap();
+        let mut command = junkdna();
+        command.arg("score").arg("--model").arg(model).arg("--requests").arg(&requests).arg("--out").arg(&out);
+        command.assert().success();
+        let scored: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+        scored["loglikelihood"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let dense = log_likelihoods(&model);
+    for (method, widths) in [("awq", ["--width", "up_proj=7"].as_slice()), ("smoothquant", &[])] {
+        let out = folder.path().join(method);
+        let arguments = ["quantize", "--json", "--bits", "8", "--group-size", "8", "--method", method, "--model"];
+        let mut command = junkdna();
+        command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples).args(widths);
+        let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+        for layer in result["layers"].as_array().unwrap() {
+            let narrow = layer["path"].as_str().unwrap().contains("up_proj") && method == "awq";
+            assert_eq!(layer["bits"], if narrow { 7 } else { 8 }, "{layer}");
+            assert!(layer["output_error"].as_f64().unwrap() < 0.02, "{layer}");
+        }
+        for (quantized, dense) in log_likelihoods(&out).iter().zip(&dense) {
+            assert!((quantized - dense).abs() < 0.05, "{method}: {quantized} and {dense}");
+        }
+    }
+}
+
+#[test]
+fn sparsegpt_rounds_what_it_keeps() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let (samples, out) = (samples(folder.path()), folder.path().join("out"));
+    let arguments =
+        ["prune", "--method", "sparsegpt", "--pattern", "2:4", "--bits", "3", "--group-size", "8", "--model"];
+    let mut command = junkdna();
+    command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples).assert().success();
+    let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for name in file.names().into_iter().filter(|name| name.contains("proj")) {
+        let values: Vec<f32> =
+            file.tensor(name).unwrap().data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        for group in values.chunks(8) {
+            let distinct: std::collections::BTreeSet<u32> = group.iter().map(|v| v.to_bits()).collect();
+            assert!(distinct.len() <= 5, "{name}: 4 of 8 may differ from zero: {group:?}");
+            // Multiples of one step.
+            let step = group.iter().filter(|v| **v != 0.0).fold(f32::INFINITY, |s, v| s.min(v.abs()));
+            let on_grid =
+                |v: &f32| (1..8).any(|k| ((v / (step / k as f32)).round() - v / (step / k as f32)).abs() < 1e-3);
+            assert!(group.iter().all(on_grid), "{name}: {group:?}");
         }
     }
 }

@@ -14,11 +14,13 @@ use std::collections::BTreeMap;
 mod allocation;
 mod pruning;
 mod quantization;
+mod rounding;
 mod text_loss;
 
 pub use allocation::Allocation;
 pub use pruning::PruneMethod;
-pub use quantization::Quantizer;
+pub use quantization::{GridRange, QuantizeOptions, Quantizer, Width};
+pub use rounding::GridRounding;
 pub use text_loss::TextLoss;
 
 /// Bits in which an uncompressed weight is shipped, for sizes.
@@ -45,6 +47,9 @@ pub enum Compression {
         /// How much goes where.
         #[serde(default, skip_serializing_if = "Allocation::is_uniform")]
         allocation: Allocation,
+        /// To what SparseGPT rounds what it keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rounding: Option<Scheme>,
     },
     /// Fewer bits.
     Quantize {
@@ -52,6 +57,9 @@ pub enum Compression {
         quantizer: Quantizer,
         /// The codes.
         scheme: Scheme,
+        /// What else is asked of the method.
+        #[serde(default, skip_serializing_if = "QuantizeOptions::is_default")]
+        options: QuantizeOptions,
     },
 }
 
@@ -81,7 +89,7 @@ impl Compression {
     pub fn name(&self) -> String {
         match self {
             Self::Dense => "dense".into(),
-            Self::Prune { method, target, scope, allocation } => {
+            Self::Prune { method, target, scope, allocation, rounding } => {
                 let mut name = format!("{} {target} {scope}", method.name());
                 if !allocation.is_uniform() {
                     name += &format!(" {allocation}");
@@ -89,9 +97,12 @@ impl Compression {
                 if let PruneMethod::Random { seed } = method {
                     name += &format!(" seed {seed}");
                 }
+                if let Some(scheme) = rounding {
+                    name += &format!(", {scheme}");
+                }
                 name
             }
-            Self::Quantize { quantizer, scheme } => format!("{} {scheme}", quantizer.name()),
+            Self::Quantize { quantizer, scheme, options } => format!("{} {scheme}{options}", quantizer.name()),
         }
     }
 
@@ -107,8 +118,10 @@ impl Compression {
                 PruneMethod::Random { .. } => Series::Random,
                 _ => Series::Other(method.name().to_owned()),
             }),
-            Self::Quantize { quantizer: Quantizer::Rtn, .. } => Some(Series::Quantization),
-            Self::Quantize { quantizer, .. } => Some(Series::Other(quantizer.name().to_owned())),
+            Self::Quantize { quantizer: Quantizer::Rtn, options, .. } if options.is_default() => {
+                Some(Series::Quantization)
+            }
+            Self::Quantize { quantizer, options, .. } => Some(Series::Other(format!("{}{options}", quantizer.name()))),
         }
     }
 
@@ -154,13 +167,14 @@ impl Compression {
     ) -> Result<(M, Compressed), ExperimentError> {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
-            Self::Prune { method, target, scope, allocation } => {
-                let work = Pruning { selection, samples, target: target.parse()?, scope: *scope, allocation };
+            Self::Prune { method, target, scope, allocation, rounding } => {
+                let (target, rounding) = (target.parse()?, rounding.map(|scheme| GridRounding { scheme }));
+                let work = Pruning { selection, samples, target, scope: *scope, allocation, rounding };
                 let (module, mask) = work.by(*method, module, progress)?;
                 Ok((module, Compressed::Pruned(mask)))
             }
-            Self::Quantize { quantizer, scheme } => {
-                let work = Quantization { selection, samples, scheme: *scheme };
+            Self::Quantize { quantizer, scheme, options } => {
+                let work = Quantization { selection, samples, scheme: *scheme, options };
                 let QuantizedModule { module, weights, summary } = work.by(*quantizer, module, progress)?;
                 Ok((module, Compressed::Quantized { summary, weights }))
             }

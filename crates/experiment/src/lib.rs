@@ -15,7 +15,10 @@ pub mod training;
 
 pub use calibration::Calibration;
 pub use cell::{Answer, Cell, CellSpec};
-pub use compression::{Allocation, Compressed, Compression, PruneMethod, Quantizer, TextLoss};
+pub use compression::{
+    Allocation, Compressed, Compression, GridRange, GridRounding, PruneMethod, QuantizeOptions, Quantizer, TextLoss,
+    Width,
+};
 pub use error::ExperimentError;
 pub use files::write_whole;
 pub use plan::{Grid, Plan};

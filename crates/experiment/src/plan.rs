@@ -1,9 +1,9 @@
 //! What an experiment is to do.
 
-use crate::{Allocation, Calibration, Compression, ExperimentError, PruneMethod, Quantizer};
+use crate::{Allocation, Calibration, Compression, ExperimentError, PruneMethod, QuantizeOptions, Quantizer};
 use junkdna_difficulty::suite::SuiteConfig;
 use junkdna_prune::{Scope, Target};
-use junkdna_quant::{Granularity, Scheme};
+use junkdna_quant::Granularity;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -57,6 +57,13 @@ pub enum Grid {
     Rtn(Codes),
     /// Round column after column, the others making up for it.
     Gptq(Codes),
+    /// Scale up the weights of large inputs, and clip.
+    Awq(Codes),
+    /// Grids for which most weights are nearly exact.
+    Hqq(Codes),
+    /// Share the spread of inputs between them and the weights.
+    #[serde(rename = "smoothquant")]
+    SmoothQuant(Codes),
 }
 
 /// What a method of quantization is asked for.
@@ -71,6 +78,9 @@ pub struct Codes {
     /// Whether zero is the middle code.
     #[serde(default)]
     pub symmetric: bool,
+    /// What else is asked of the method.
+    #[serde(default, skip_serializing_if = "QuantizeOptions::is_default")]
+    pub options: QuantizeOptions,
 }
 
 /// What a method of pruning is asked for.
@@ -168,6 +178,9 @@ impl Grid {
             }
             Self::Rtn(codes) => codes.expand(Quantizer::Rtn)?,
             Self::Gptq(codes) => codes.expand(Quantizer::Gptq)?,
+            Self::Awq(codes) => codes.expand(Quantizer::Awq)?,
+            Self::Hqq(codes) => codes.expand(Quantizer::Hqq)?,
+            Self::SmoothQuant(codes) => codes.expand(Quantizer::SmoothQuant)?,
         };
         match compressions.is_empty() {
             true => Err("asks for nothing; list sparsities, patterns or bits".into()),
@@ -180,8 +193,8 @@ impl Codes {
     fn expand(&self, quantizer: Quantizer) -> Result<Vec<Compression>, String> {
         let granularity = self.group_size.map_or(Granularity::Channel, Granularity::Group);
         let quantize = |&bits: &u8| {
-            let scheme = Scheme::new(bits, self.symmetric, granularity).map_err(|error| error.to_string())?;
-            Ok(Compression::Quantize { quantizer, scheme })
+            let scheme = quantizer.scheme(bits, self.symmetric, granularity).map_err(|error| error.to_string())?;
+            Ok(Compression::Quantize { quantizer, scheme, options: self.options.clone() })
         };
         self.bits.iter().map(quantize).collect()
     }
@@ -193,7 +206,7 @@ impl Pruned {
         method.check_scope(scope)?;
         let prune = |target: String| {
             target.parse::<Target>().map_err(|error| error.to_string())?;
-            Ok(Compression::Prune { method, target, scope, allocation: self.allocation.clone() })
+            Ok(Compression::Prune { method, target, scope, allocation: self.allocation.clone(), rounding: None })
         };
         self.sparsity.iter().map(f64::to_string).chain(self.pattern.iter().cloned()).map(prune).collect()
     }

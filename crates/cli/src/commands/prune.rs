@@ -4,6 +4,7 @@ use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
 use junkdna_experiment::{Compressed, Compression, ExperimentError, PruneMethod};
+use junkdna_quant::{Granularity, Scheme};
 use serde_json::json;
 use std::time::Instant;
 
@@ -20,7 +21,15 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let allocation = arguments.allocation;
     let scope = arguments.scope.unwrap_or(method.default_scope(&allocation));
     method.check_scope(scope).map_err(CliError::Request)?;
-    let compression = Compression::Prune { method, target, scope, allocation };
+    let rounding = match arguments.bits {
+        None => None,
+        Some(bits) => {
+            method.check_rounding().map_err(CliError::Request)?;
+            let granularity = arguments.group_size.map_or(Granularity::Channel, Granularity::Group);
+            Some(Scheme::new(bits, arguments.symmetric, granularity)?)
+        }
+    };
+    let compression = Compression::Prune { method, target, scope, allocation, rounding };
     let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));

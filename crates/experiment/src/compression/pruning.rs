@@ -1,7 +1,7 @@
 //! Pruning methods by name.
 
 use super::text_loss::{TextLoss, gradients};
-use super::{Allocation, names};
+use super::{Allocation, GridRounding, names};
 use crate::ExperimentError;
 use burn::module::Module;
 use junkdna_backend::calibration::{SquaredNorms, observe};
@@ -12,6 +12,7 @@ use junkdna_prune::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A pruning method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,17 @@ impl PruneMethod {
         Err(format!("{} prunes layer by layer; its scope cannot be {scope}: use {}", self.name(), allowed.join(" or ")))
     }
 
+    /// Whether it can round what it keeps.
+    ///
+    /// # Errors
+    /// A sentence that says which can.
+    pub fn check_rounding(self) -> Result<(), String> {
+        match self {
+            Self::SparseGpt => Ok(()),
+            _ => Err(format!("{} rounds nothing: use sparsegpt, or quantize the pruned model", self.name())),
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Magnitude => "magnitude",
@@ -123,6 +135,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) target: Target,
     pub(crate) scope: Scope,
     pub(crate) allocation: &'a Allocation,
+    pub(crate) rounding: Option<GridRounding>,
 }
 
 impl Pruning<'_> {
@@ -144,7 +157,14 @@ impl Pruning<'_> {
                 self.calibrated(&ByNorms::<Wanda>::default().with_scope(self.scope), module, progress)
             }
             PruneMethod::Ria => self.calibrated(&ByNorms::<Ria>::default().with_scope(self.scope), module, progress),
-            PruneMethod::SparseGpt => self.calibrated(&SparseGpt::default(), module, progress),
+            PruneMethod::SparseGpt => {
+                let method = SparseGpt::default();
+                let method = match self.rounding {
+                    Some(rounding) => method.with_rounding(Arc::new(rounding)),
+                    None => method,
+                };
+                self.calibrated(&method, module, progress)
+            }
         }
     }
 
