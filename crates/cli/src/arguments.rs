@@ -301,21 +301,27 @@ pub struct AdapterArguments {
 pub struct Eval {
     #[command(flatten)]
     pub source: ModelSource,
-    /// Task files (TOML, or YAML of lm-evaluation-harness); `builtin` for the graded suite
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    /// Task or group files (TOML, or YAML of lm-evaluation-harness), names in them, or `builtin` for the graded suite
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE|NAME")]
     pub task: Vec<PathBuf>,
+    /// Folder with task files, for names of tasks, groups and tags
+    #[arg(long, value_name = "DIR")]
+    pub include_path: Vec<PathBuf>,
     /// Folder with a file a split (train.jsonl, validation-00000-of-00001.parquet), for tasks whose data is on the hub
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Examples before each question, instead of the task's own number
     #[arg(long)]
     pub shots: Option<usize>,
+    /// Of the choice of examples
+    #[arg(long, default_value_t = junkdna_eval::FEWSHOT_SEED)]
+    pub seed: u64,
     /// Only the first documents of each task
     #[arg(long)]
     pub limit: Option<usize>,
-    /// File for the results, JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    /// Results as JSON, with the keys of lm-evaluation-harness: to a file, or in place of the table
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub json: Option<Option<PathBuf>>,
     /// File for the answers, JSON lines
     #[arg(long, value_name = "FILE.jsonl")]
     pub samples: Option<PathBuf>,

@@ -12,6 +12,8 @@ pub struct Measured {
     pub metric: String,
     /// The name of the filters before it.
     pub filter: String,
+    /// Whether more is better.
+    pub higher_is_better: bool,
     /// The number over all documents.
     pub score: Score,
     /// What each document contributes to it.
@@ -87,7 +89,13 @@ impl Task {
                 };
                 let values = examples.iter().zip(responses).map(value).collect::<Result<Vec<_>, _>>()?;
                 let score = measure.aggregation.score(&values, iterations);
-                lines.push(Measured { metric: measure.name.clone(), filter: filter.name.clone(), score, values });
+                lines.push(Measured {
+                    metric: measure.name.clone(),
+                    filter: filter.name.clone(),
+                    higher_is_better: measure.higher_is_better,
+                    score,
+                    values,
+                });
             }
         }
         Ok(lines)

@@ -88,7 +88,7 @@ fn what_is_wrong_is_named() {
         ("fewshot_config", "fewshot_config: {sampler: balanced}", ["fewshot_config.sampler", "balanced"]),
         ("generation_kwargs", "generation_kwargs: {do_sample: true}", ["generation_kwargs.do_sample", "greedy"]),
         ("repeats", "repeats: 8", ["repeats", "1"]),
-        ("group", "group: g", ["group", "group of tasks"]),
+        ("task", "group: g", ["group", "Suite::load"]),
         ("include", "include: t.yaml", ["include", "itself"]),
         ("include", "include: absent.yaml", ["absent.yaml", "o such file"]),
     ] {

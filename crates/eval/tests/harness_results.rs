@@ -1,48 +1,17 @@
 //! Results against those that lm-evaluation-harness 0.4.13 computed from the same made-up responses (`harness/`).
 
-use junkdna_eval::metrics::Response;
-use junkdna_eval::{Example, FEWSHOT_SEED, LogLikelihood, Request, Task};
+mod made_up;
+
+use junkdna_eval::{Results, Suite, Task, TaskScores};
+use made_up::{folder, measure, read};
 use serde_json::Value;
-use std::path::PathBuf;
-
-/// FNV-1a: responses that any language can make up.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-fn respond(request: &Request, name: &str) -> Response {
-    match request {
-        Request::LogLikelihood { context, continuation } => {
-            let hash = hash(&format!("{context}\0{continuation}"));
-            let sum = -f64::from(hash % 1000) / 100.0;
-            Response::LogLikelihood(LogLikelihood { sum, greedy: hash.is_multiple_of(3) })
-        }
-        Request::Rolling { text } => Response::Rolling(-f64::from(hash(text) % 1000) / 10.0),
-        Request::Generate { context } => {
-            let hash = hash(context) as usize;
-            let words: Vec<&str> = context.split_whitespace().collect();
-            let answers = [format!(" The {name}."), name.to_uppercase() + " ", words[hash % words.len()].to_owned()];
-            Response::Text(answers[hash % 3].clone())
-        }
-    }
-}
 
 #[test]
 fn parity_results_of_every_output_type() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/harness");
-    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
-    let documents: Vec<Value> = read("animals.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let expected: Value = serde_json::from_str(&read("results.json")).unwrap();
     let mut compared = 0;
     for (name, expected) in expected.as_object().unwrap() {
-        let task = Task::load(&folder.join(format!("{name}.yaml"))).unwrap();
-        let examples = task.examples(FEWSHOT_SEED, None).unwrap();
-        let respond = |example: &Example| {
-            let animal = documents[example.doc]["name"].as_str().unwrap();
-            example.requests.iter().map(|request| respond(request, animal)).collect()
-        };
-        let responses: Vec<Vec<Response>> = examples.iter().map(respond).collect();
-        let measured = task.measure(&examples, &responses, 1000).unwrap();
+        let (_, measured) = measure(&Task::load(&folder().join(format!("{name}.yaml"))).unwrap());
         assert_eq!(2 * measured.len(), expected.as_object().unwrap().len(), "{name}");
         for line in measured {
             let close = |suffix: &str, got: Option<f64>| {
@@ -60,4 +29,37 @@ fn parity_results_of_every_output_type() {
         }
     }
     assert_eq!(compared, 16);
+}
+
+/// Equal but for the last digits of numbers.
+fn same(got: &Value, expected: &Value, place: &str) {
+    match (got, expected) {
+        (Value::Object(got), Value::Object(expected)) => {
+            assert!(got.keys().eq(expected.keys()), "{place}: {got:?}, not {expected:?}");
+            got.iter().for_each(|(key, value)| same(value, &expected[key], &format!("{place}.{key}")));
+        }
+        (Value::Number(got), Value::Number(expected)) => {
+            let (got, expected) = (got.as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((got - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{place}: {got}, not {expected}");
+        }
+        _ => assert_eq!(got, expected, "{place}"),
+    }
+}
+
+fn results(suite: Suite) -> Results {
+    let scores = |task: &Task| {
+        let (examples, measured) = measure(task);
+        TaskScores::new(task, examples.len(), examples.len(), measured)
+    };
+    Results { tasks: suite.tasks.iter().map(scores).collect(), groups: suite.groups }
+}
+
+#[test]
+fn parity_groups_and_their_tables() {
+    let suite = Suite::load(&[folder().join("zoo.yaml")], &[]).unwrap();
+    let results = results(suite);
+    let (got, expected): (_, Value) = (results.to_json(), serde_json::from_str(&read("groups.json")).unwrap());
+    same(&got, &expected, "");
+    let tables = format!("{}\n{}", results.table(), results.group_table().unwrap());
+    assert_eq!(tables, read("groups.md"));
 }

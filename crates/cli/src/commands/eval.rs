@@ -1,90 +1,73 @@
-use super::score::requests;
 use super::{causal, load};
 use crate::arguments::Eval;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
-use junkdna_eval::metrics::Score;
-use junkdna_eval::{Document, Engine, Estimate, Example, FEWSHOT_SEED, Measured, Outcome, Task};
-use junkdna_eval::{accuracy, normalized_accuracy};
+use junkdna_eval::{Document, Engine, Prompting, Rendered, Results, Suite, Task, TaskScores};
 use junkdna_experiment::write_whole;
 use junkdna_model::{Llama, Loaded};
-use serde::Serialize;
-use serde_json::json;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// Resamples behind the standard errors of metrics that are no means: as many as lm-evaluation-harness takes.
 const BOOTSTRAP_ITERATIONS: usize = 100_000;
 
-/// One line of the table.
-#[derive(Serialize)]
-struct Line {
-    task: String,
-    shots: usize,
-    documents: usize,
-    filter: String,
-    metric: String,
-    value: f64,
-    stderr: Option<f64>,
-}
-
-/// What is asked of the model.
-enum Work {
-    /// A task file and its documents.
-    Task(Box<Task>, Vec<Example>),
-    /// Questions of the built-in suite.
-    Builtin(String, Vec<Document>),
-}
-
-/// The lines of one task, and one JSON object a document.
-type Answered = (Vec<Line>, Vec<serde_json::Value>);
-
 pub fn run(arguments: &Eval) -> Result<(), CliError> {
-    let work = work(arguments)?;
+    if arguments.limit == Some(0) {
+        return Err(CliError::Request("--limit 0 leaves no documents".into()));
+    }
+    let suite = suite(arguments)?;
+    let prompting = Prompting { seed: arguments.seed, limit: arguments.limit };
+    let rendered: Vec<Rendered> = suite.tasks.iter().map(|task| task.render(&prompting)).collect::<Result<_, _>>()?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load(&arguments.source)?;
     let model = causal(&loaded, "evaluation")?;
-    let (mut lines, mut samples) = (Vec::new(), Vec::new());
-    for work in &work {
-        let (new_lines, new_samples) = work.run(model, &loaded, &mut progress)?;
-        lines.extend(new_lines);
-        samples.extend(new_samples);
+    let mut results = Results { tasks: Vec::new(), groups: suite.groups };
+    let mut samples = Vec::new();
+    for (task, rendered) in suite.tasks.iter().zip(&rendered) {
+        let (scores, answers) = evaluate(task, rendered, model, &loaded, &mut progress)?;
+        results.tasks.push(scores);
+        samples.extend(answers);
     }
     progress.finish();
-    if let Some(file) = &arguments.json {
-        let json = json!({ "model": loaded.source, "precision": loaded.precision, "results": lines });
-        write_whole(file, format!("{json:#}\n").as_bytes())?;
-    }
+    warn(&results);
     if let Some(file) = &arguments.samples {
         write_samples(file, &samples)?;
     }
-    print(&lines)
+    let mut json = results.to_json();
+    json["config"] = json!({
+        "model": loaded.source, "model_dtype": loaded.precision, "device": arguments.source.device.to_string(),
+        "limit": arguments.limit, "fewshot_seed": arguments.seed, "bootstrap_iters": BOOTSTRAP_ITERATIONS,
+    });
+    match &arguments.json {
+        Some(None) => return output::json(&json),
+        Some(Some(file)) => write_whole(file, format!("{json:#}\n").as_bytes())?,
+        None => {}
+    }
+    output::line(results.table())?;
+    results.group_table().map_or(Ok(()), output::line)
 }
 
-fn work(arguments: &Eval) -> Result<Vec<Work>, CliError> {
-    let mut all = Vec::new();
-    for file in &arguments.task {
-        if file.as_os_str() == "builtin" {
-            all.extend(builtin(arguments.limit)?);
-        } else {
-            let mut task = Task::load(file)?;
-            task.set_shots(arguments.shots);
-            arguments.data.iter().for_each(|folder| task.set_folder(folder));
-            let examples = task.examples(FEWSHOT_SEED, arguments.limit)?;
-            all.push(Work::Task(Box::new(task), examples));
-        }
+/// What is asked for, with the options of the command line.
+fn suite(arguments: &Eval) -> Result<Suite, CliError> {
+    let (builtin, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        arguments.task.iter().cloned().partition(|name| name.as_os_str() == "builtin");
+    let mut suite = Suite::load(&files, &arguments.include_path)?;
+    for task in &mut suite.tasks {
+        task.set_shots(arguments.shots);
+        arguments.data.iter().for_each(|folder| task.set_folder(folder));
     }
-    match arguments.limit {
-        Some(0) => Err(CliError::Request("--limit 0 leaves no documents".into())),
-        _ => Ok(all),
+    if !builtin.is_empty() {
+        suite.tasks.extend(graded()?);
     }
+    Ok(suite)
 }
 
-fn builtin(limit: Option<usize>) -> Result<Vec<Work>, CliError> {
-    let variants = generate(&SuiteConfig::default())?;
-    let variants = variants.into_iter().map(|variant| {
-        let items = variant.items.iter().enumerate().take(limit.unwrap_or(usize::MAX));
+/// The built-in suite of graded tasks.
+fn graded() -> Result<Vec<Task>, CliError> {
+    let task = |variant: junkdna_difficulty::suite::Variant| {
+        let items = variant.items.iter().enumerate();
         let documents = items.map(|(doc, item)| Document {
             task: variant.name.clone(),
             doc,
@@ -92,79 +75,38 @@ fn builtin(limit: Option<usize>) -> Result<Vec<Work>, CliError> {
             continuations: item.choices.clone(),
             gold: item.gold,
         });
-        Work::Builtin(variant.name.clone(), documents.collect())
-    });
-    Ok(variants.collect())
+        Ok(Task::of_documents(&variant.name, &documents.collect::<Vec<_>>())?)
+    };
+    generate(&SuiteConfig::default())?.into_iter().map(task).collect()
 }
 
-impl Work {
-    fn run(&self, model: &Llama, loaded: &Loaded, progress: &mut Progress) -> Result<Answered, CliError> {
-        match self {
-            Self::Task(task, examples) => {
-                progress.label(&task.task);
-                let share = |done: junkdna_eval::Progress| progress.share(share(done));
-                let responses = Engine::default().respond(model, &loaded.tokenizer, task, examples, share)?;
-                let measured = task.measure(examples, &responses, BOOTSTRAP_ITERATIONS)?;
-                let line = |measured: &Measured| {
-                    let Measured { metric, filter, score, .. } = measured;
-                    Line::new(&task.task, task.num_fewshot, examples.len(), filter, metric, *score)
-                };
-                let sample = |(index, example): (usize, &Example)| {
-                    let value = |measured: &Measured| (measured.metric.clone(), json!(measured.values[index]));
-                    let values: serde_json::Map<_, _> = measured.iter().map(value).collect();
-                    json!({ "task": task.task, "example": example, "responses": responses[index], "values": values })
-                };
-                Ok((measured.iter().map(line).collect(), examples.iter().enumerate().map(sample).collect()))
-            }
-            Self::Builtin(name, documents) => {
-                progress.label(name);
-                let requests = requests(documents, &loaded.tokenizer, model)?;
-                let scores = Engine::default().score(model, &requests, |done| progress.share(share(done)))?;
-                let mut scores = scores.as_slice();
-                let outcome = |document: &Document| {
-                    let (own, rest) = scores.split_at(document.continuations.len());
-                    scores = rest;
-                    Outcome::new(document, own)
-                };
-                let outcomes: Vec<Outcome> = documents.iter().map(outcome).collect();
-                let line = |(metric, Estimate { value, stderr }): (&str, Estimate)| {
-                    let score = Score { value, stderr: Some(stderr) };
-                    Line::new(name, 0, documents.len(), "none", metric, score)
-                };
-                let estimates = [("acc", accuracy(&outcomes)), ("acc_norm", normalized_accuracy(&outcomes))];
-                Ok((estimates.map(line).into(), outcomes.iter().map(|outcome| json!(outcome)).collect()))
-            }
+/// The scores of a task, and its answers one by one.
+fn evaluate(
+    task: &Task,
+    rendered: &Rendered,
+    model: &Llama,
+    loaded: &Loaded,
+    progress: &mut Progress,
+) -> Result<(TaskScores, Vec<Value>), CliError> {
+    progress.label(&task.task);
+    let share = |done: junkdna_eval::Progress| progress.share(done.done as f64 / done.total.max(1) as f64);
+    let examples = &rendered.examples;
+    let responses = Engine::default().respond(model, &loaded.tokenizer, task, examples, share)?;
+    let measured = task.measure(examples, &responses, BOOTSTRAP_ITERATIONS)?;
+    let samples = task.samples(examples, &responses, &measured)?;
+    Ok((TaskScores::new(task, examples.len(), rendered.documents, measured), samples))
+}
+
+/// Says which tasks do not count in the numbers of their group.
+fn warn(results: &Results) {
+    for group in &results.groups {
+        for (metric, tasks) in results.without(group) {
+            eprintln!("group {}: {metric} is not over {}, which lack it", group.name, tasks.join(", "));
         }
     }
 }
 
-fn share(progress: junkdna_eval::Progress) -> f64 {
-    progress.done as f64 / progress.total.max(1) as f64
-}
-
-impl Line {
-    fn new(task: &str, shots: usize, documents: usize, filter: &str, metric: &str, score: Score) -> Self {
-        let Score { value, stderr } = score;
-        Self { task: task.into(), shots, documents, filter: filter.into(), metric: metric.into(), value, stderr }
-    }
-}
-
-fn print(lines: &[Line]) -> Result<(), CliError> {
-    let row = |line: &Line| {
-        vec![
-            line.task.clone(),
-            line.filter.clone(),
-            line.shots.to_string(),
-            line.metric.clone(),
-            format!("{:.4}", line.value),
-            line.stderr.map_or_else(|| "-".to_owned(), |stderr| format!("± {stderr:.4}")),
-        ]
-    };
-    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    output::table(&["task", "filter", "n-shot", "metric", "value", "stderr"], &rows)
-}
-
-fn write_samples(file: &Path, samples: &[serde_json::Value]) -> Result<(), CliError> {
+fn write_samples(file: &Path, samples: &[Value]) -> Result<(), CliError> {
     let lines: String = samples.iter().map(|sample| format!("{sample}\n")).collect();
     Ok(write_whole(file, lines.as_bytes())?)
 }

@@ -10,6 +10,24 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+/// How documents become prompts.
+#[derive(Debug, Clone, Default)]
+pub struct Prompting {
+    /// Of the choice of shots; lm-evaluation-harness takes [`super::FEWSHOT_SEED`].
+    pub seed: u64,
+    /// Only the first documents.
+    pub limit: Option<usize>,
+}
+
+/// The prompts of a task.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// One a document.
+    pub examples: Vec<Example>,
+    /// How many documents there are, whatever the limit.
+    pub documents: usize,
+}
+
 /// A task with its data.
 struct Builder<'a> {
     task: &'a Task,
@@ -23,29 +41,38 @@ struct Builder<'a> {
 }
 
 impl Task {
-    /// The documents of the test split, or else of the validation split, the first `limit` of them, with what is asked about
-    /// them. Prompts are those of lm-evaluation-harness to the byte, with the shots it draws for the same seed.
+    /// All examples, or the first `limit`: [`Self::render`] with a seed and a limit alone.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn examples(&self, seed: u64, limit: Option<usize>) -> Result<Vec<Example>, EvalError> {
+        Ok(self.render(&Prompting { seed, limit })?.examples)
+    }
+
+    /// The documents of the test split, or else of the validation split, with what is asked about them. Prompts are those of
+    /// lm-evaluation-harness to the byte, with the shots it draws for the same seed.
     ///
     /// # Errors
     /// Data that cannot be read; a template that fails, a choice or a right answer that is not there, with the document's
     /// number; fewer documents than shots.
-    pub fn examples(&self, seed: u64, limit: Option<usize>) -> Result<Vec<Example>, EvalError> {
+    pub fn render(&self, prompting: &Prompting) -> Result<Rendered, EvalError> {
         let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
         let documents = self.source.documents(&self.path, split.map_or("test", String::as_str))?;
         if documents.is_empty() {
             return Err(EvalError::task(&self.path, "has no documents"));
         }
         let pool = if self.num_fewshot > 0 { self.pool(&documents)? } else { Cow::Owned(Vec::new()) };
-        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, random: PythonRandom::new(seed) };
+        let random = PythonRandom::new(prompting.seed);
+        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, random };
         let builder = Builder::new(self, &documents)?;
         let mut answered = HashMap::new();
-        let count = documents.len().min(limit.unwrap_or(usize::MAX));
+        let count = documents.len().min(prompting.limit.unwrap_or(usize::MAX));
         let examples = (0..count).map(|doc| {
             let wrong = |problem| EvalError::Document { task: self.task.clone(), doc, problem };
             let before = builder.before(doc, &mut shots, &mut answered).map_err(wrong)?;
             builder.example(doc, &before).map_err(wrong)
         });
-        examples.collect()
+        Ok(Rendered { examples: examples.collect::<Result<_, _>>()?, documents: documents.len() })
     }
 
     /// Where examples are taken from: the few-shot split, given samples, or the training, validation or test split.
@@ -185,7 +212,7 @@ impl<'a> Builder<'a> {
                 }
             }
         };
-        Ok(Example { doc, requests, choices, gold })
+        Ok(Example { doc, document: self.documents[doc].clone(), requests, choices, gold })
     }
 
     fn choice_requests(&self, context: &str, choices: &[String]) -> Result<Vec<Request>, String> {

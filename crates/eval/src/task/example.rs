@@ -44,6 +44,8 @@ pub enum Gold {
 pub struct Example {
     /// Its number within the task.
     pub doc: usize,
+    /// The document itself.
+    pub document: serde_json::Value,
     /// What is asked: of a multiple choice, one request a choice, and one more each without context if the task's metrics
     /// need them.
     pub requests: Vec<Request>,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// All keys of a task file, those last that say nothing about prompts or numbers.
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 31] = [
     "task",
     "data",
     "docs",
@@ -38,6 +38,7 @@ const KNOWN: [&str; 30] = [
     "filter_list",
     "repeats",
     "tag",
+    "group",
     "task_alias",
     "metadata",
     "should_decontaminate",
@@ -110,15 +111,15 @@ impl<'a> Keys<'a> {
 
 impl Task {
     /// From the keys of a file.
-    pub(super) fn from_keys(path: &Path, entries: Vec<(String, Node)>) -> Result<Self, EvalError> {
+    pub(crate) fn from_keys(path: &Path, entries: Vec<(String, Node)>) -> Result<Self, EvalError> {
         if let Some((key, name)) = entries.iter().find_map(|(key, node)| node.function(key)) {
             let problem = format!("{key}: `!function {name}` is Python, which is not run; only templates are");
             return Err(EvalError::task(path, problem));
         }
         let own = path.extension().is_some_and(|extension| extension == "toml");
         let mut keys = Keys { path, within: "", entries };
-        if keys.entries.iter().any(|(key, _)| key == "group") {
-            return Err(keys.wrong("group", "the file describes a group of tasks, name its tasks' files instead"));
+        if crate::suite::is_group(&keys.entries) {
+            return Err(keys.wrong("group", "the file describes a group of tasks, which `Suite::load` reads"));
         }
         if let Some((key, _)) = keys.entries.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
             return Err(keys.wrong(key, "is no known key"));
@@ -138,8 +139,15 @@ impl Task {
         if !matches!(keys.take("repeats"), None | Some(Node::Int(1))) {
             return Err(keys.wrong("repeats", "only 1 is possible: answers are not sampled"));
         }
+        let version = match keys.map("metadata") {
+            Ok(Some(entries)) => entries.into_iter().find(|(key, _)| key == "version").map(|(_, node)| node.to_json()),
+            // A bare value is the user's own affair.
+            _ => None,
+        };
         Ok(Self {
             task,
+            alias: keys.text("task_alias")?,
+            version,
             num_fewshot: shots.unwrap_or(0),
             description,
             output,

@@ -8,6 +8,7 @@ mod shots;
 mod source;
 mod turn;
 
+pub use build::{Prompting, Rendered};
 pub use example::{Example, Gold, Request};
 pub use shots::Sampler;
 
@@ -45,6 +46,10 @@ pub const FEWSHOT_SEED: u64 = 1234;
 pub struct Task {
     /// Its name.
     pub task: String,
+    /// What the table of results calls it instead.
+    pub alias: Option<String>,
+    /// The version in its `metadata`.
+    pub version: Option<Value>,
     /// Examples before each question.
     pub num_fewshot: usize,
     /// Text before everything, once: a template.
@@ -123,12 +128,40 @@ impl Task {
         Ok((task, documents))
     }
 
-    /// Reads a task file, not its data.
+    /// Reads a task file, not its data. [`crate::Suite::load`] reads groups of tasks too.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown or wrong key, a Python function.
     pub fn load(path: &Path) -> Result<Self, EvalError> {
         Self::from_keys(path, Node::read(path)?)
+    }
+
+    /// The task of choosing among continuations in documents that are rendered already.
+    ///
+    /// # Errors
+    /// No documents.
+    pub fn of_documents(name: &str, documents: &[Document]) -> Result<Self, EvalError> {
+        // As elsewhere the space before a choice is no part of it, where all have one.
+        let spaced = documents.iter().flat_map(|document| &document.continuations).all(|text| text.starts_with(' '));
+        let delimiter = if spaced { " " } else { "" };
+        let document = |document: &Document| {
+            let choices = document.continuations.iter().map(|text| Node::Text(text[delimiter.len()..].to_owned()));
+            Node::Map(vec![
+                ("context".into(), Node::Text(document.context.clone())),
+                ("choices".into(), Node::List(choices.collect())),
+                ("gold".into(), Node::Int(document.gold as i64)),
+            ])
+        };
+        let text = |key: &str, value: &str| (key.to_owned(), Node::Text(value.to_owned()));
+        let keys = vec![
+            text("task", name),
+            text("doc_to_text", "context"),
+            text("doc_to_choice", "choices"),
+            text("doc_to_target", "gold"),
+            text("target_delimiter", delimiter),
+            ("docs".to_owned(), Node::List(documents.iter().map(document).collect())),
+        ];
+        Self::from_keys(&Path::new(name).with_extension("toml"), keys)
     }
 
     /// Replaces `num_fewshot`, except where a YAML file says 0, which lm-evaluation-harness takes as final.

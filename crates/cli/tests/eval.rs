@@ -1,0 +1,104 @@
+//! `eval` of the binary: tables, files, groups.
+
+mod common;
+
+use common::junkdna;
+use common::tiny::Tiny;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A tiny model, two tasks over four documents, and a group of both.
+struct Setting {
+    folder: TempDir,
+    model: PathBuf,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = Tiny::default().write(&folder);
+        let setting = Self { folder, model };
+        let document = |i: usize| format!("{{\"q\": \"w{}\", \"g\": {}}}\n", 10 + i, i % 2);
+        setting.write("d.jsonl", &(0..4).map(document).collect::<String>());
+        let task = |name: &str, keys: &str| {
+            setting.write(
+                &format!("{name}.yaml"),
+                &format!(
+                    "task: {name}\ndataset_path: json\ndataset_kwargs: {{data_files: {{test: d.jsonl}}}}\n\
+                     test_split: test\ndoc_to_text: q\nmetadata: {{version: 1.0}}\n{keys}"
+                ),
+            );
+        };
+        task("choice", "output_type: multiple_choice\ndoc_to_choice: [w2, w3]\ndoc_to_target: g\n");
+        task("words", "output_type: generate_until\ndoc_to_target: w5\ngeneration_kwargs: {max_gen_toks: 3}\n");
+        setting.write(
+            "pair.yaml",
+            "group: pair\ngroup_alias: Both\ntask: [choice, words]\naggregate_metric_list: {metric: acc}\n",
+        );
+        setting
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Standard output and standard error of a successful run; file names are those of the folder.
+    fn eval(&self, arguments: &[&str]) -> (String, String) {
+        let mut command = junkdna();
+        command.current_dir(self.folder.path()).args(["eval", "--model"]).arg(&self.model).args(arguments);
+        let output = command.output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(output.status.success(), "{stderr}");
+        (stdout, stderr)
+    }
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_group_has_its_table_and_its_files() {
+    let setting = Setting::new();
+    let (stdout, stderr) = setting.eval(&["--task", "pair.yaml", "--json", "r.json", "--samples", "s.jsonl"]);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines[0], "|  Tasks  |Version|Filter|n-shot|  Metric   |   |Value|   |Stderr|");
+    let first: Vec<&str> = lines[2..].iter().filter_map(|line| line.split('|').nth(1)).map(str::trim_end).collect();
+    assert_eq!(first, ["Both", " - choice", "", " - words", "Groups", "------", "Both"]);
+    assert!(stderr.contains("pair: acc is not over words"), "{stderr}");
+
+    let results = json(&setting.path("r.json"));
+    assert_eq!(results["group_subtasks"]["pair"], serde_json::json!(["choice", "words"]));
+    assert_eq!(results["groups"]["pair"]["acc,none"], results["results"]["choice"]["acc,none"]);
+    assert_eq!(results["n-samples"]["words"]["effective"], 4);
+    let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
+    let samples: Vec<Value> = samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(samples.len(), 8);
+    let mean = samples[..4].iter().map(|sample| sample["acc"].as_f64().unwrap()).sum::<f64>() / 4.0;
+    assert_eq!(results["results"]["choice"]["acc,none"], mean);
+    assert_eq!(samples[1]["arguments"]["gen_args_1"], serde_json::json!({ "arg_0": "w11", "arg_1": " w3" }));
+    assert_eq!((&samples[1]["doc"]["q"], &samples[1]["target"]), (&"w11".into(), &1.into()));
+}
+
+#[test]
+fn names_are_found_in_a_folder_and_json_replaces_the_table() {
+    let setting = Setting::new();
+    let (stdout, _) = setting.eval(&["--task", "choice", "--include-path", ".", "--limit", "3", "--json"]);
+    let results: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(results["n-samples"]["choice"], serde_json::json!({ "original": 4, "effective": 3 }));
+    assert_eq!(results["config"]["limit"], 3);
+}
+
+#[test]
+fn the_graded_suite_is_a_list_of_tasks() {
+    let setting = Setting::new();
+    let (stdout, _) = setting.eval(&["--task", "builtin", "--limit", "2", "--json"]);
+    let results: Value = serde_json::from_str(&stdout).unwrap();
+    let tasks = results["results"].as_object().unwrap();
+    assert!(tasks.len() > 20 && tasks.values().all(|task| task["sample_len"] == 2 && task["acc,none"].is_number()));
+}

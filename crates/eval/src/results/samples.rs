@@ -1,0 +1,80 @@
+//! Answers one by one.
+
+use crate::metrics::Response;
+use crate::{EvalError, Example, Gold, Measured, Request, Task};
+use serde_json::{Map, Value, json};
+
+impl Task {
+    /// What was asked, answered and measured, one object a document and pipeline of filters, with the keys of
+    /// lm-evaluation-harness's samples: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`, `filter`,
+    /// `metrics` and each metric; `task` names the task.
+    ///
+    /// # Errors
+    /// Filters that fail, with the document.
+    pub fn samples(
+        &self,
+        examples: &[Example],
+        responses: &[Vec<Response>],
+        measured: &[Measured],
+    ) -> Result<Vec<Value>, EvalError> {
+        let mut samples = Vec::with_capacity(self.filters.len() * examples.len());
+        for filter in &self.filters {
+            let lines: Vec<&Measured> = measured.iter().filter(|line| line.filter == filter.name).collect();
+            for (index, (example, responses)) in examples.iter().zip(responses).enumerate() {
+                let filtered = responses.iter().map(|response| match response {
+                    Response::Text(text) => filter.apply(std::slice::from_ref(text)).map(Value::from),
+                    other => Ok(plain(other)),
+                });
+                let wrong = |problem| EvalError::Document { task: self.task.clone(), doc: example.doc, problem };
+                let filtered = filtered.collect::<Result<Vec<Value>, String>>().map_err(wrong)?;
+                let mut sample = Map::new();
+                sample.insert("task".into(), self.task.clone().into());
+                sample.insert("doc_id".into(), example.doc.into());
+                sample.insert("doc".into(), example.document.clone());
+                sample.insert("target".into(), target(&example.gold));
+                sample.insert("arguments".into(), self.arguments(example));
+                sample.insert("resps".into(), responses.iter().map(|response| json!([plain(response)])).collect());
+                sample.insert("filtered_resps".into(), filtered.into());
+                sample.insert("filter".into(), filter.name.clone().into());
+                sample.insert("metrics".into(), lines.iter().map(|line| line.metric.as_str()).collect());
+                for line in &lines {
+                    sample.insert(line.metric.clone(), json!(line.values[index]));
+                }
+                samples.push(sample.into());
+            }
+        }
+        Ok(samples)
+    }
+
+    fn arguments(&self, example: &Example) -> Value {
+        let arguments = example.requests.iter().enumerate().map(|(index, request)| {
+            let own = match request {
+                Request::LogLikelihood { context, continuation } => json!({ "arg_0": context, "arg_1": continuation }),
+                Request::Rolling { text } => json!({ "arg_0": text }),
+                Request::Generate { context } => {
+                    let limits = json!({ "until": self.generation.until, "max_gen_toks": self.generation.max_tokens });
+                    json!({ "arg_0": context, "arg_1": limits })
+                }
+            };
+            (format!("gen_args_{index}"), own)
+        });
+        arguments.collect()
+    }
+}
+
+fn plain(response: &Response) -> Value {
+    match response {
+        Response::LogLikelihood(score) => json!([score.sum, score.greedy]),
+        Response::Rolling(sum) => json!(sum),
+        Response::Text(text) => json!(text),
+    }
+}
+
+fn target(gold: &Gold) -> Value {
+    match gold {
+        Gold::Choice(index) => json!(index),
+        Gold::Choices(indices) => json!(indices),
+        Gold::Text(text) => json!(text),
+        Gold::Texts(texts) => json!(texts),
+    }
+}
