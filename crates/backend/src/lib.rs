@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod bit_packing;
 mod blocks;
 #[cfg(feature = "calibration")]
 pub mod calibration;

@@ -1,19 +1,25 @@
 //! Stored weights: named tensors, read one at a time as `f32`.
 
+mod compressed_tensors;
 mod file;
 mod gguf;
+mod half;
 mod precision;
 mod safetensors;
 
+pub use compressed_tensors::{CompressedCheckpoint, PackedMatrix, SparseLayout};
 pub use gguf::GgufCheckpoint;
+pub use half::HalfMatrix;
 pub use safetensors::SafetensorsCheckpoint;
 pub(crate) use safetensors::shard_files;
 
 pub(crate) use file::{atomic_write, file_length, read_range, read_text};
 
+use crate::compact::CompactMatrix;
 use crate::error::ModelError;
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Named tensors of a stored model, in PyTorch layout (`[out, in]` for linears), read one at a time.
 pub trait Checkpoint: Send + Sync {
@@ -28,6 +34,14 @@ pub trait Checkpoint: Send + Sync {
     /// # Errors
     /// A tensor that is missing, cannot be read, or holds a NaN or an infinity.
     fn read(&self, name: &str) -> Result<Vec<f32>, ModelError>;
+
+    /// A matrix in as few bits as it is stored in; `None` where it is stored as single floats or cannot be kept otherwise.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn compact(&self, _name: &str) -> Result<Option<Arc<dyn CompactMatrix>>, ModelError> {
+        Ok(None)
+    }
 
     /// The type that a tensor is stored in, such as `F32`, `BF16` or `Q4_1`.
     fn dtype(&self, name: &str) -> Option<String>;

@@ -35,9 +35,7 @@ impl ModelConfig {
     /// A missing or malformed file, an unsupported architecture, a field that is missing or impossible.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let value = serde_json::from_str(&read_text(&path)?)
-            .map_err(|error| ModelError::format(&path, "JSON", error.to_string()))?;
-        Self::from_json(&value, &path)
+        Self::from_json(&read_json(&path)?, &path)
     }
 
     /// Reads the contents of a `config.json`; `path` is said in errors.
@@ -84,6 +82,18 @@ impl ModelConfig {
             Self::Bert(config) => config.vocab_size,
         }
     }
+}
+
+/// How the weights of a folder are stored, where they are not floats.
+pub(crate) fn quantization_config(folder: &Path) -> Result<Option<Value>, ModelError> {
+    let config = read_json(&folder.join("config.json"))?;
+    // Releases of compressed-tensors before 0.5 wrote the second name.
+    let found = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key));
+    Ok(found.filter(|value| !value.is_null()).cloned())
+}
+
+fn read_json(path: &Path) -> Result<Value, ModelError> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| ModelError::format(path, "JSON", error.to_string()))
 }
 
 /// `model_type`, or for old configurations the first of `architectures`.

@@ -65,6 +65,14 @@ pub enum ModelError {
         /// NaN, or plus or minus infinity.
         value: f32,
     },
+    /// A weight that a sparse layout cannot hold.
+    #[error("{tensor}: {problem}")]
+    Sparse {
+        /// The parameter path.
+        tensor: String,
+        /// What the layout asks for.
+        problem: String,
+    },
     /// A tensor is stored in a type that cannot be read.
     #[error("{}: tensor `{tensor}` is stored as {dtype}; supported are {supported}", path.display())]
     UnsupportedType {

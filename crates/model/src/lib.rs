@@ -7,6 +7,7 @@
 
 pub mod bert;
 pub mod checkpoint;
+mod compact;
 pub mod config;
 mod error;
 mod export;
@@ -19,11 +20,13 @@ pub mod source;
 pub mod tokenizer;
 
 pub use bert::Bert;
+pub use compact::{CompactMatrix, CompactWeight};
 pub use config::{BertConfig, BertFamily, LlamaConfig, ModelConfig};
 pub use error::ModelError;
-pub use export::{export, write_folder};
+pub use checkpoint::SparseLayout;
+pub use export::{LinearName, Storage, export, export_as, linears, write_folder};
 pub use llama::Llama;
-pub use load::load;
+pub use load::{load, load_compact};
 pub use model::{Loaded, Model};
 pub use source::{Cache, Source};
 pub use tokenizer::Tokenizer;

@@ -7,10 +7,11 @@ mod rope;
 pub use attention::Attention;
 pub use block::{Block, Mlp};
 
+use crate::compact::{embed, unembed, wide_linear};
 use crate::config::LlamaConfig;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use junkdna_backend::kernels::{AttentionMask, Heads, Rotary};
 use junkdna_backend::{Blocks, CausalLm, Fold, FoldSource, KeyValues, LinearObserver, TokenTree};
 
@@ -84,10 +85,8 @@ impl Llama {
 
     fn start(&self, tree: &TokenTree, past: usize) -> State {
         let device = self.device();
-        let ids: Vec<i64> = tree.tokens().iter().map(|&id| i64::from(id)).collect();
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, tree.len()]), &device);
         State {
-            hidden: self.model.embed_tokens.forward(ids).squeeze_dim(0),
+            hidden: embed(&self.model.embed_tokens, tree.tokens(), &device),
             rotary: Rotary::new(tree.positions(), &rope::inverse_frequencies(&self.config)),
             mask: AttentionMask::new(tree, past, &device),
         }
@@ -120,8 +119,8 @@ impl CausalLm for Llama {
 
     fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
         match &self.lm_head {
-            Some(head) => head.forward(hidden),
-            None => hidden.matmul(self.model.embed_tokens.weight.val().transpose()),
+            Some(head) => wide_linear(hidden, head),
+            None => unembed(hidden, &self.model.embed_tokens),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Fills a module with the tensors of a checkpoint.
 
+use crate::compact::{Attach, CompactMatrix, placeholder};
 use crate::{ModelError, checkpoint::Checkpoint};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Buffers that old checkpoints store and no module has.
 const BUFFERS: [&str; 3] = ["position_ids", "rotary_emb.inv_freq", "masked_bias"];
@@ -17,20 +19,51 @@ const BUFFERS: [&str; 3] = ["position_ids", "rotary_emb.inv_freq", "masked_bias"
 /// # Errors
 /// A tensor that is missing, has another shape, or holds a NaN or an infinity; tensors the module has no place for.
 pub fn load<M: Module>(module: M, checkpoint: &dyn Checkpoint, name: impl Fn(&str) -> String) -> Result<M, ModelError> {
-    let unused = checkpoint.names().into_iter().collect();
-    let mut loader = Loader { checkpoint, name, place: Vec::new(), unused, error: None };
-    let module = module.map(&mut loader);
-    if let Some(error) = loader.error {
-        return Err(error);
+    Loader::new(checkpoint, name).fill(module)
+}
+
+/// As [`load`], but matrices that the checkpoint stores in fewer bits than single floats stay so
+/// ([`CompactWeight`](crate::CompactWeight)): for scoring. Visitors of the module see a placeholder in their place;
+/// [`Module::materialize`] makes it the module that [`load`] gives.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_compact<M: Module>(
+    module: M,
+    checkpoint: &dyn Checkpoint,
+    name: impl Fn(&str) -> String,
+) -> Result<M, ModelError> {
+    let mut loader = Loader::new(checkpoint, name);
+    loader.compact = Some(BTreeMap::new());
+    let module = loader.fill(module)?;
+    Ok(module.apply_reparameterization(Attach { matrices: loader.compact.unwrap_or_default() }))
+}
+
+impl<'a, F: Fn(&str) -> String> Loader<'a, F> {
+    fn new(checkpoint: &'a dyn Checkpoint, name: F) -> Self {
+        let unused = checkpoint.names().into_iter().collect();
+        Self { checkpoint, name, place: Vec::new(), unused, compact: None, error: None }
     }
-    loader.unused.retain(|tensor| !BUFFERS.iter().any(|buffer| tensor.ends_with(buffer)));
-    if loader.unused.is_empty() {
-        return Ok(module);
+
+    fn fill<M: Module>(&mut self, module: M) -> Result<M, ModelError> {
+        let module = module.map(self);
+        self.check_all_used()?;
+        Ok(module)
     }
-    Err(ModelError::UnusedTensors {
-        path: checkpoint.location().to_owned(),
-        tensors: loader.unused.into_iter().collect(),
-    })
+
+    fn check_all_used(&mut self) -> Result<(), ModelError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        self.unused.retain(|tensor| !BUFFERS.iter().any(|buffer| tensor.ends_with(buffer)));
+        if self.unused.is_empty() {
+            return Ok(());
+        }
+        Err(ModelError::UnusedTensors {
+            path: self.checkpoint.location().to_owned(),
+            tensors: std::mem::take(&mut self.unused).into_iter().collect(),
+        })
+    }
 }
 
 struct Loader<'a, F> {
@@ -39,6 +72,9 @@ struct Loader<'a, F> {
     /// Field names and the types of the modules around them.
     place: Vec<(String, String)>,
     unused: BTreeSet<String>,
+    /// By parameter path, the matrices that stay as they are stored, and whether Burn has their transpose; `None` where all
+    /// become floats.
+    compact: Option<BTreeMap<String, (Arc<dyn CompactMatrix>, bool)>>,
     error: Option<ModelError>,
 }
 
@@ -59,8 +95,14 @@ impl<F: Fn(&str) -> String> Loader<'_, F> {
         if found != expected {
             return Err(ModelError::WrongShape { path: location(), tensor: name, found, expected });
         }
-        let values = self.checkpoint.read(&name)?;
         self.unused.remove(&name);
+        if let (2, Some(kept)) = (D, &mut self.compact)
+            && let Some(matrix) = self.checkpoint.compact(&name)?
+        {
+            kept.insert(path, (matrix, transposed));
+            return Ok(placeholder(param.lazy_shape().dims(), &param.lazy_device()));
+        }
+        let values = self.checkpoint.read(&name)?;
         let tensor = Tensor::from_data(TensorData::new(values, expected), (&param.lazy_device(), DType::F32));
         Ok(if transposed { tensor.swap_dims(0, D - 1) } else { tensor })
     }

@@ -2,10 +2,12 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::source::Resolved;
-use crate::{Bert, BertConfig, Llama, ModelConfig, ModelError, Tokenizer, export, load, write_folder};
+use crate::{Bert, BertConfig, LinearName, Llama, ModelConfig, ModelError, SparseLayout, Storage, Tokenizer};
+use crate::{export, export_as, linears, load, load_compact, write_folder};
 use burn::module::Module;
 use burn::tensor::Device;
-use junkdna_backend::TokenCodec;
+use junkdna_backend::{HostMatrix, Selection, TokenCodec, weights};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A model of one of the supported architectures.
@@ -44,6 +46,47 @@ impl Model {
             ModelConfig::Llama(config) => load(Llama::new(config, device), checkpoint, str::to_owned).map(Self::Llama),
             ModelConfig::Bert(config) => bert(config, checkpoint, device).map(Self::Bert),
         }
+    }
+
+    /// As [`load`](Self::load), but what the checkpoint stores in few bits stays so: for scoring.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_compact(
+        config: &ModelConfig,
+        checkpoint: &dyn Checkpoint,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        match config {
+            ModelConfig::Llama(config) => {
+                load_compact(Llama::new(config, device), checkpoint, str::to_owned).map(Self::Llama)
+            }
+            // Encoders are small, and nothing scores them yet.
+            ModelConfig::Bert(_) => Self::load(config, checkpoint, device),
+        }
+    }
+
+    /// Its linears, in its order.
+    pub fn linears(&self) -> Vec<LinearName> {
+        match self {
+            Self::Llama(model) => linears(model, str::to_owned),
+            Self::Bert(model) => linears(model, |path| model.tensor_name(path)),
+        }
+    }
+
+    /// How the linears that `paths` names, by parameter path, are stored in a sparse layout of compressed-tensors.
+    ///
+    /// # Errors
+    /// [`ModelError::Sparse`] for a weight that the layout cannot hold.
+    pub fn sparse(&self, layout: SparseLayout, paths: &BTreeSet<String>) -> Result<Storage, ModelError> {
+        let selection = Selection::default();
+        let all = match self {
+            Self::Llama(model) => weights(model, &selection),
+            Self::Bert(model) => weights(model, &selection),
+        };
+        let chosen = all.into_iter().filter(|weight| paths.contains(&weight.path));
+        let chosen: Vec<_> = chosen.map(|w| (w.path, HostMatrix::from_weight(w.value))).collect();
+        layout.storage(chosen, &self.linears())
     }
 
     /// The sizes and constants it was made with.
@@ -96,19 +139,51 @@ impl Loaded {
         })
     }
 
+    /// As [`from_resolved`](Self::from_resolved), with the model of [`Model::load_compact`].
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn compact_from_resolved(resolved: Resolved, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self {
+            model: Model::load_compact(&resolved.config, resolved.checkpoint.as_ref(), device)?,
+            precision: resolved.checkpoint.describe_precision(),
+            tokenizer: resolved.tokenizer,
+            source: resolved.source,
+        })
+    }
+
     /// Writes a Hugging Face folder that Transformers loads: `config.json`, `model.safetensors` in `F32`, the tokenizer.
     ///
     /// # Errors
     /// A folder that exists already, or a file that cannot be written; nothing is left half-written.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        self.save_with(folder, None)
+    }
+
+    /// As [`save`](Self::save), with weights stored as `storage` has them.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_as(&self, folder: &Path, storage: &Storage) -> Result<(), ModelError> {
+        self.save_with(folder, Some(storage))
+    }
+
+    fn save_with(&self, folder: &Path, storage: Option<&Storage>) -> Result<(), ModelError> {
         write_folder(folder, |folder| {
-            let config = format!("{:#}\n", self.model.config().to_json());
+            let mut config = self.model.config().to_json();
+            if let Some(storage) = storage {
+                config["quantization_config"] = storage.quantization_config.clone();
+            }
             let path = folder.join("config.json");
-            std::fs::write(&path, config).map_err(|source| ModelError::Io { path, source })?;
+            std::fs::write(&path, format!("{config:#}\n")).map_err(|source| ModelError::Io { path, source })?;
             let weights = folder.join("model.safetensors");
-            match &self.model {
-                Model::Llama(model) => export(model, &weights, str::to_owned)?,
-                Model::Bert(model) => export(model, &weights, |path| model.tensor_name(path))?,
+            match (&self.model, storage) {
+                (Model::Llama(model), None) => export(model, &weights, str::to_owned)?,
+                (Model::Bert(model), None) => export(model, &weights, |path| model.tensor_name(path))?,
+                (Model::Llama(model), Some(storage)) => export_as(model, &weights, str::to_owned, storage)?,
+                (Model::Bert(model), Some(storage)) => {
+                    export_as(model, &weights, |path| model.tensor_name(path), storage)?;
+                }
             }
             self.tokenizer.save(folder)
         })

@@ -58,6 +58,22 @@ impl SafetensorsCheckpoint {
             .get(name)
             .ok_or_else(|| ModelError::MissingTensor { path: self.folder.clone(), tensor: name.to_owned() })
     }
+
+    /// The stored type and shape of a tensor.
+    pub(super) fn info(&self, name: &str) -> Result<(Dtype, Vec<usize>), ModelError> {
+        self.get(name).map(|stored| (stored.dtype, stored.shape.clone()))
+    }
+
+    /// The bytes of a tensor.
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>, ModelError> {
+        let stored = self.get(name)?;
+        read_range(&stored.file, stored.offset, stored.length)
+    }
+
+    /// The file that holds a tensor; the folder if none does.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.tensors.get(name).map_or(&self.folder, |stored| &stored.file).clone()
+    }
 }
 
 impl Checkpoint for SafetensorsCheckpoint {
@@ -70,8 +86,7 @@ impl Checkpoint for SafetensorsCheckpoint {
     }
 
     fn read(&self, name: &str) -> Result<Vec<f32>, ModelError> {
-        let stored = self.get(name)?;
-        let bytes = read_range(&stored.file, stored.offset, stored.length)?;
+        let (stored, bytes) = (self.get(name)?, self.bytes(name)?);
         let values = to_f32(stored.dtype, &bytes).ok_or_else(|| ModelError::UnsupportedType {
             path: stored.file.clone(),
             tensor: name.to_owned(),
@@ -177,7 +192,7 @@ fn read_index(index: &Path) -> Result<BTreeMap<String, String>, ModelError> {
 }
 
 /// The first `N` bytes; the caller passes at least as many.
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+pub(super) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     std::array::from_fn(|i| bytes[i])
 }
 

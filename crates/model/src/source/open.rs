@@ -1,7 +1,7 @@
 //! A model on disk, all but its weights read.
 
-use crate::checkpoint::{Checkpoint, GgufCheckpoint, SafetensorsCheckpoint};
-use crate::config::ModelConfig;
+use crate::checkpoint::{Checkpoint, CompressedCheckpoint, GgufCheckpoint, SafetensorsCheckpoint};
+use crate::config::{ModelConfig, quantization_config};
 use crate::error::ModelError;
 use crate::tokenizer::Tokenizer;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,12 @@ pub(super) fn folder(folder: &Path) -> Result<Resolved, ModelError> {
         return gguf(file);
     }
     let config = ModelConfig::from_folder(folder)?;
-    let checkpoint = SafetensorsCheckpoint::open(folder)?;
+    let checkpoint: Box<dyn Checkpoint> = match quantization_config(folder)? {
+        Some(quantization) => Box::new(CompressedCheckpoint::open(folder, &quantization)?),
+        None => Box::new(SafetensorsCheckpoint::open(folder)?),
+    };
     let tokenizer = Tokenizer::from_folder(folder)?;
-    Ok(resolved(Box::new(checkpoint), config, tokenizer, folder))
+    Ok(resolved(checkpoint, config, tokenizer, folder))
 }
 
 /// Opens a GGUF file.
