@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
 use junkdna_experiment::training::TrainingMode;
-use junkdna_experiment::{Allocation, GridRange, Width};
+use junkdna_experiment::{Allocation, Format, GridRange, Width};
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use std::path::PathBuf;
 
@@ -117,6 +117,9 @@ pub struct Prune {
     /// Of random pruning, and of the choice of calibration samples
     #[arg(long, default_value_t = 41)]
     pub seed: u64,
+    /// float, sparse-bitmask or sparse-24-bitmask
+    #[arg(long, default_value_t)]
+    pub format: Format,
     /// Folder for the pruned model
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
@@ -214,7 +217,10 @@ pub struct Quantize {
     pub seed: u64,
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// Folder for the quantized model, its weights the values that the codes stand for
+    /// compressed-tensors (packed codes) or float (the values that the codes stand for)
+    #[arg(long, default_value_t)]
+    pub format: Format,
+    /// Folder for the quantized model
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Only say what would happen

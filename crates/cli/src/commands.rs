@@ -26,6 +26,14 @@ fn load(arguments: &ModelSource) -> Result<Loaded, CliError> {
     Ok(Loaded::from_resolved(resolved, &device)?)
 }
 
+/// As [`load`], with what is stored in few bits kept so: for scoring.
+fn load_compact(arguments: &ModelSource) -> Result<Loaded, CliError> {
+    let device = arguments.device.open()?;
+    let source: Source = arguments.model.parse()?;
+    let resolved = source.resolve(&Cache::from_env()?)?;
+    Ok(Loaded::compact_from_resolved(resolved, &device)?)
+}
+
 /// The model as a causal language model.
 fn causal<'a>(loaded: &'a Loaded, work: &'static str) -> Result<&'a Llama, CliError> {
     match &loaded.model {

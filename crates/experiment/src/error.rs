@@ -67,6 +67,14 @@ pub enum ExperimentError {
     /// Results that cannot be judged.
     #[error(transparent)]
     Statistics(#[from] junkdna_difficulty::StatsError),
+    /// A format of files that cannot hold the model.
+    #[error("format {format} does not hold {problem}")]
+    Format {
+        /// The format.
+        format: crate::Format,
+        /// What it cannot hold, and what would be right.
+        problem: String,
+    },
     /// A model of another kind than the work needs.
     #[error("{model}: is an encoder; {work} needs a causal language model")]
     NotCausal {

@@ -7,6 +7,7 @@ mod cell;
 mod compression;
 mod error;
 mod files;
+mod format;
 mod plan;
 pub mod report;
 mod run;
@@ -21,6 +22,7 @@ pub use compression::{
 };
 pub use error::ExperimentError;
 pub use files::write_whole;
+pub use format::Format;
 pub use plan::{Grid, Plan};
 pub use report::Report;
 pub use run::{Event, Options, Run, run};

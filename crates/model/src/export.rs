@@ -64,8 +64,7 @@ pub fn linears<M: Module>(module: &M, name: impl Fn(&str) -> String) -> Vec<Line
 }
 
 fn visited<'a, M: Module, F: Fn(&str) -> String>(module: &M, name: F, storage: Option<&'a Storage>) -> Stored<'a, F> {
-    let mut stored =
-        Stored { name, storage, place: Vec::new(), tensors: Vec::new(), linears: Vec::new(), wrong: None };
+    let mut stored = Stored { name, storage, place: Vec::new(), tensors: Vec::new(), linears: Vec::new(), wrong: None };
     module.visit(&mut stored);
     stored
 }

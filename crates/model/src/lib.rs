@@ -20,10 +20,10 @@ pub mod source;
 pub mod tokenizer;
 
 pub use bert::Bert;
+pub use checkpoint::SparseLayout;
 pub use compact::{CompactMatrix, CompactWeight};
 pub use config::{BertConfig, BertFamily, LlamaConfig, ModelConfig};
 pub use error::ModelError;
-pub use checkpoint::SparseLayout;
 pub use export::{LinearName, Storage, export, export_as, linears, write_folder};
 pub use llama::Llama;
 pub use load::{load, load_compact};

@@ -66,10 +66,16 @@ impl Model {
         }
     }
 
-    /// Its linears, in its order.
+    /// Its linears as Transformers has them, in its order: a head that is the embedding table is one too.
     pub fn linears(&self) -> Vec<LinearName> {
         match self {
-            Self::Llama(model) => linears(model, str::to_owned),
+            Self::Llama(model) => {
+                let mut all = linears(model, str::to_owned);
+                if model.lm_head.is_none() {
+                    all.push(LinearName { path: "lm_head.weight".into(), module: "lm_head".into() });
+                }
+                all
+            }
             Self::Bert(model) => linears(model, |path| model.tensor_name(path)),
         }
     }

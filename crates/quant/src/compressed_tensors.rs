@@ -45,7 +45,8 @@ impl Quantized {
             return TensorData::new(vec![zeros[0].wrapping_sub(1 << (bits - 1)) as i8], [1]);
         }
         let (d_out, height) = (self.d_out(), words_of_row(self.d_out(), bits));
-        let by_group: Vec<u8> = (0..groups).flat_map(|g| (0..d_out).map(move |o| (o, g))).map(|(o, g)| zeros[o * groups + g]).collect();
+        let by_group: Vec<u8> =
+            (0..groups).flat_map(|g| (0..d_out).map(move |o| (o, g))).map(|(o, g)| zeros[o * groups + g]).collect();
         let packed = pack_rows(&by_group, d_out, bits);
         let down = (0..height).flat_map(|word| (0..groups).map(move |group| (word, group)));
         words(down.map(|(word, group)| packed[group * height + word]).collect(), [height, groups])

@@ -60,6 +60,12 @@ pub enum QuantError {
         /// What is there and what would be right.
         problem: String,
     },
+    /// Something that the `pack-quantized` layout does not have.
+    #[error("{what} cannot be stored as pack-quantized; use integer codes with zero points that are codes")]
+    NotPackable {
+        /// What was asked for.
+        what: String,
+    },
     /// Something that Burn's quantized tensors do not have.
     #[error("Burn cannot run {what}; {instead}")]
     NotInBurn {
@@ -130,7 +136,7 @@ pub enum QuantError {
 
 impl QuantError {
     /// The same error, naming the weight it is about.
-    pub(crate) fn of_weight(self, path: &str) -> Self {
+    pub fn of_weight(self, path: &str) -> Self {
         Self::Weight { path: path.into(), source: Box::new(self) }
     }
 }

@@ -8,6 +8,7 @@ mod burn_tensor;
 #[cfg(feature = "calibration")]
 mod calibrated;
 mod codebook;
+pub mod compressed_tensors;
 mod error;
 mod finite;
 #[cfg(feature = "calibration")]

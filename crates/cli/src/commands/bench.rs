@@ -1,5 +1,5 @@
 use super::score::requests;
-use super::{causal, load};
+use super::{causal, load, load_compact};
 use crate::arguments::{Bench, Benched, ModelSource};
 use crate::error::CliError;
 use crate::output;
@@ -43,7 +43,7 @@ fn threads() -> usize {
 }
 
 fn forward(source: &ModelSource, batch: usize, length: usize, repeat: usize) -> Result<Value, CliError> {
-    let loaded = load(source)?;
+    let loaded = load_compact(source)?;
     let model = causal(&loaded, "bench forward")?;
     // The ids do not matter for the time; these look random and stay clear of special tokens.
     let vocabulary = model.vocab_size().saturating_sub(200).max(1);
@@ -67,7 +67,7 @@ fn forward(source: &ModelSource, batch: usize, length: usize, repeat: usize) -> 
 
 fn score(source: &ModelSource, file: &Path) -> Result<Value, CliError> {
     let documents = Document::read(file)?;
-    let loaded = load(source)?;
+    let loaded = load_compact(source)?;
     let model = causal(&loaded, "bench score")?;
     let started = Instant::now();
     let requests = requests(&documents, &loaded.tokenizer, model)?;

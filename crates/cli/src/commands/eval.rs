@@ -1,4 +1,4 @@
-use super::{causal, load};
+use super::{causal, load_compact};
 use crate::arguments::Eval;
 use crate::error::CliError;
 use crate::output;
@@ -21,7 +21,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     let prompting = Prompting { seed: arguments.seed, limit: arguments.limit };
     let rendered: Vec<Rendered> = suite.tasks.iter().map(|task| task.render(&prompting)).collect::<Result<_, _>>()?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
-    let loaded = load(&arguments.source)?;
+    let loaded = load_compact(&arguments.source)?;
     let model = causal(&loaded, "evaluation")?;
     let mut results = Results { tasks: Vec::new(), groups: suite.groups };
     let mut samples = Vec::new();

@@ -30,6 +30,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         }
     };
     let compression = Compression::Prune { method, target, scope, allocation, rounding };
+    arguments.format.check(&compression)?;
     let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
@@ -39,7 +40,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let started = Instant::now();
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
-    let Compressed::Pruned(mask) = compressed else { return Ok(()) };
+    let Compressed::Pruned(mask) = &compressed else { return Ok(()) };
     if !arguments.allow_empty {
         mask.check_none_empty().map_err(ExperimentError::from)?;
     }
@@ -47,7 +48,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let loaded = if arguments.shrink { loaded.shrink() } else { loaded };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
-        loaded.save(out)?;
+        arguments.format.save(&loaded, &compressed, out)?;
     }
     if let (Some(file), false) = (&arguments.mask_out, arguments.dry_run) {
         mask.save(file)?;

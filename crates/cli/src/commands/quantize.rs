@@ -18,6 +18,7 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
         keep_zeros: arguments.keep_zeros,
     };
     let compression = Compression::Quantize { quantizer, scheme: scheme(&arguments, quantizer)?, options };
+    arguments.format.check(&compression)?;
     let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
@@ -28,11 +29,11 @@ pub fn run(arguments: Quantize) -> Result<(), CliError> {
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
     let effective_bits = compressed.effective_bits();
-    let Compressed::Quantized { summary, .. } = compressed else { return Ok(()) };
     if let (Some(out), false) = (&arguments.out, arguments.dry_run) {
         progress.label(&format!("writing {}", out.display()));
-        loaded.save(out)?;
+        arguments.format.save(&loaded, &compressed, out)?;
     }
+    let Compressed::Quantized { summary, .. } = compressed else { return Ok(()) };
     progress.finish();
     if arguments.json {
         return output::json(&json!({

@@ -1,4 +1,4 @@
-use super::{causal, load};
+use super::{causal, load_compact};
 use crate::arguments::Score;
 use crate::error::CliError;
 use crate::output;
@@ -24,7 +24,7 @@ pub fn run(arguments: &Score) -> Result<(), CliError> {
     let mut documents = Document::read(&arguments.requests)?;
     documents.truncate(arguments.limit.unwrap_or(usize::MAX));
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
-    let loaded = load(&arguments.source)?;
+    let loaded = load_compact(&arguments.source)?;
     let model = causal(&loaded, "scoring")?;
     let requests = requests(&documents, &loaded.tokenizer, model)?;
     progress.label("scoring");

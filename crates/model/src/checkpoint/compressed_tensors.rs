@@ -137,9 +137,9 @@ impl Checkpoint for CompressedCheckpoint {
     }
 
     fn describe_precision(&self) -> String {
-        precision::describe(self.names().into_iter().filter_map(|name| {
-            Some((self.dtype(&name)?, self.shape(&name)?.iter().product()))
-        }))
+        precision::describe(
+            self.names().into_iter().filter_map(|name| Some((self.dtype(&name)?, self.shape(&name)?.iter().product()))),
+        )
     }
 
     fn location(&self) -> &Path {

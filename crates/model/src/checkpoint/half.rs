@@ -1,7 +1,7 @@
 //! Matrices of 16-bit floats.
 
-use super::safetensors::{SafetensorsCheckpoint, array};
 use super::check_finite;
+use super::safetensors::{SafetensorsCheckpoint, array};
 use crate::compact::CompactMatrix;
 use crate::error::ModelError;
 use half::slice::HalfFloatSliceExt;

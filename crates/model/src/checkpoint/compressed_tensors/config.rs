@@ -89,8 +89,7 @@ struct RawWeights {
 impl Config {
     pub(super) fn parse(value: &Value, path: &Path) -> Result<Self, ModelError> {
         let error = |field: &str, problem: String| ModelError::config(path, field, problem);
-        let raw: Raw =
-            Raw::deserialize(value).map_err(|problem| error("quantization_config", problem.to_string()))?;
+        let raw: Raw = Raw::deserialize(value).map_err(|problem| error("quantization_config", problem.to_string()))?;
         let method = raw.quant_method.as_deref().unwrap_or("none");
         if method != "compressed-tensors" {
             let problem = format!("is `{method}`, only `compressed-tensors` can be read");
@@ -210,9 +209,7 @@ mod tests {
 
     #[test]
     fn the_most_exact_target_decides() {
-        let group = |targets: Value, bits: u8| {
-            json!({"targets": targets, "weights": {"num_bits": bits, "strategy": "channel", "symmetric": false}})
-        };
+        let group = |targets: Value, bits: u8| json!({"targets": targets, "weights": {"num_bits": bits, "strategy": "channel", "symmetric": false}});
         let config = parse(&json!({
             "quant_method": "compressed-tensors", "format": "pack-quantized",
             "config_groups": {

@@ -49,7 +49,8 @@ impl SparseLayout {
         let zeros: usize = weights.iter().map(|(_, matrix)| count(matrix.as_slice())).sum();
         let all: usize = weights.iter().map(|(_, matrix)| matrix.as_slice().len()).sum();
         let stored = weights.into_par_iter().map(|(path, matrix)| {
-            let tensors = self.tensors(&matrix).map_err(|problem| ModelError::Sparse { tensor: path.clone(), problem })?;
+            let tensors =
+                self.tensors(&matrix).map_err(|problem| ModelError::Sparse { tensor: path.clone(), problem })?;
             Ok((path, tensors))
         });
         let weights: BTreeMap<_, _> = stored.collect::<Result<_, ModelError>>()?;
@@ -82,8 +83,10 @@ impl SparseLayout {
             offsets.push(values.len() as i64);
             let row = matrix.row(output);
             for input in self.kept(row).ok_or_else(|| {
-                format!("output {output} has more than 2 weights in 4 consecutive inputs, or inputs not in fours; \
-                         prune it with --pattern 2:4, or use sparse-bitmask")
+                format!(
+                    "output {output} has more than 2 weights in 4 consecutive inputs, or inputs not in fours; \
+                         prune it with --pattern 2:4, or use sparse-bitmask"
+                )
             })? {
                 mask[output * width + input / 8] |= 1 << (input % 8);
                 values.push(row[input]);
@@ -177,11 +180,7 @@ pub(super) fn check(
 }
 
 /// The weights of a module that [`check`] has passed, `[d_out, d_in]`.
-pub(super) fn read(
-    stored: &SafetensorsCheckpoint,
-    module: &str,
-    layout: SparseLayout,
-) -> Result<Vec<f32>, ModelError> {
+pub(super) fn read(stored: &SafetensorsCheckpoint, module: &str, layout: SparseLayout) -> Result<Vec<f32>, ModelError> {
     let part = |suffix: &str| Part::new(stored, module, suffix);
     let [d_out, d_in] = check(stored, module, layout)?;
     let mask = part(MASK)?;
@@ -214,7 +213,9 @@ fn check_offsets(offsets: &Part<'_>, counts: &[usize]) -> Result<(), ModelError>
     let mut start = 0;
     for (row, (offset, count)) in offsets.integers()?.into_iter().zip(counts).enumerate() {
         if i64::try_from(start) != Ok(offset) {
-            return Err(offsets.error(format!("says that row {row} begins at value {offset}, by the mask it is {start}")));
+            return Err(
+                offsets.error(format!("says that row {row} begins at value {offset}, by the mask it is {start}"))
+            );
         }
         start += count;
     }

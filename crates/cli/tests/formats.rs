@@ -1,0 +1,161 @@
+//! What is written in few bits is read back as the values that it stands for, by this binary and by Python.
+
+mod common;
+
+use common::tiny::Tiny;
+use common::{junkdna, requests};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::{TempDir, tempdir};
+
+/// A model whose numbers are all exact in half precision, so that formats that store some so lose nothing.
+fn exact() -> Tiny {
+    let mut tiny = Tiny::default();
+    tiny.tensors.iter_mut().flat_map(|(_, _, values)| values).for_each(|x| *x = (*x * 256.0).round() / 256.0);
+    tiny
+}
+
+/// Runs a compression of `model` that writes `name`.
+fn write(folder: &TempDir, model: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let out = folder.path().join(name);
+    junkdna().args(arguments).arg("--model").arg(model).arg("--out").arg(&out).assert().success();
+    out
+}
+
+/// The log-likelihoods of a few requests.
+fn score(folder: &TempDir, model: &Path) -> Vec<f64> {
+    let (requests, out) = (requests(folder.path()), folder.path().join("scored.jsonl"));
+    junkdna()
+        .args(["score", "--model"])
+        .arg(model)
+        .arg("--requests")
+        .arg(requests)
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .success();
+    let text = std::fs::read_to_string(out).unwrap();
+    let numbers = |line: &str| -> Vec<f64> {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["loglikelihood"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    text.lines().flat_map(numbers).collect()
+}
+
+fn assert_close(expected: &[f64], found: &[f64], what: &str) {
+    assert_within(1e-4, expected, found, what);
+}
+
+fn assert_within(tolerance: f64, expected: &[f64], found: &[f64], what: &str) {
+    assert_eq!(expected.len(), found.len(), "{what}");
+    for (expected, found) in expected.iter().zip(found) {
+        assert!((expected - found).abs() < tolerance, "{what}: {found}, not {expected}");
+    }
+}
+
+/// Every kind of packed codes: arguments beside `quantize --method rtn`.
+const PACKED: [&[&str]; 6] = [
+    &["--bits=4", "--group-size=8", "--symmetric"],
+    &["--bits=4", "--group-size=16"],
+    &["--bits=2", "--group-size=8"],
+    &["--bits=3", "--group-size=8"],
+    &["--bits=8"],
+    &["--bits=5", "--symmetric"],
+];
+
+/// Every sparse layout: arguments beside `prune --method magnitude`.
+const SPARSE: [&[&str]; 3] = [
+    &["--sparsity=0.6", "--format=sparse-bitmask"],
+    &["--pattern=2:4", "--format=sparse-bitmask"],
+    &["--pattern=2:4", "--format=sparse-24-bitmask"],
+];
+
+fn quantize<'a>(arguments: &[&'a str], format: &'a str) -> Vec<&'a str> {
+    [&["quantize", "--method=rtn", "--format", format][..], arguments].concat()
+}
+
+fn prune<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["prune", "--method=magnitude"][..], arguments].concat()
+}
+
+#[test]
+fn packed_codes_score_as_the_floats_that_they_stand_for() {
+    for (number, arguments) in PACKED.iter().enumerate() {
+        let folder = tempdir().unwrap();
+        let model = exact().write(&folder);
+        let float = write(&folder, &model, "float", &quantize(arguments, "float"));
+        let packed = write(&folder, &model, "packed", &quantize(arguments, "compressed-tensors"));
+        assert_close(&score(&folder, &float), &score(&folder, &packed), &format!("{arguments:?}"));
+        let size = |folder: &Path| std::fs::metadata(folder.join("model.safetensors")).unwrap().len();
+        assert!(size(&packed) < size(&float), "{number}");
+        // Compressed again, it is the same model.
+        let again = ["prune", "--method=magnitude", "--sparsity=0.5", "--format=float"];
+        let of_float = write(&folder, &float, "float-again", &again);
+        let of_packed = write(&folder, &packed, "packed-again", &again);
+        assert_close(&score(&folder, &of_float), &score(&folder, &of_packed), "pruned");
+    }
+}
+
+#[test]
+fn sparse_layouts_score_as_the_floats_that_they_stand_for() {
+    for arguments in SPARSE {
+        let folder = tempdir().unwrap();
+        let model = exact().write(&folder);
+        let float = write(&folder, &model, "float", &prune(&[arguments[0], "--format=float"]));
+        let sparse = write(&folder, &model, "sparse", &prune(arguments));
+        assert_close(&score(&folder, &float), &score(&folder, &sparse), &format!("{arguments:?}"));
+    }
+}
+
+#[test]
+fn a_format_for_another_compression_is_refused() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    for (arguments, words) in [
+        (prune(&["--sparsity=0.5", "--format=compressed-tensors"]), "without codes"),
+        (quantize(&["--bits=4"], "sparse-bitmask"), "not pruned"),
+        (prune(&["--sparsity=0.5", "--format=zip"]), "unknown format `zip`"),
+        (prune(&["--sparsity=0.5", "--format=sparse-24-bitmask"]), "--pattern 2:4"),
+    ] {
+        let out = folder.path().join("out");
+        let output = junkdna().args(&arguments).arg("--model").arg(&model).arg("--out").arg(&out).assert().code(2);
+        let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(message.contains(words), "{message}");
+        assert!(!out.exists());
+    }
+}
+
+/// What Python makes of a model; `None` where there is no Python to ask.
+fn python(folder: &TempDir, model: &Path) -> Option<Vec<f64>> {
+    let Ok(python) = std::env::var("JUNKDNA_PYTHON") else {
+        eprintln!("skipped: JUNKDNA_PYTHON names no Python with transformers and compressed-tensors");
+        return None;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read_back.py");
+    let output = std::process::Command::new(python)
+        .env("OMP_NUM_THREADS", "1")
+        .arg(script)
+        .arg(model)
+        .arg(requests(folder.path()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().flat_map(|line| serde_json::from_str::<Vec<f64>>(line).unwrap()).collect())
+}
+
+#[test]
+fn parity_python_reads_what_is_written() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let packed = PACKED.iter().map(|arguments| quantize(arguments, "compressed-tensors"));
+    let commands = packed.chain(SPARSE.iter().map(|arguments| prune(arguments)));
+    for (number, command) in commands.enumerate() {
+        let written = write(&folder, &model, &number.to_string(), &command);
+        let Some(found) = python(&folder, &written) else { return };
+        // With zero points it multiplies in the half precision of the scales.
+        let halves = command.contains(&"compressed-tensors") && !command.contains(&"--symmetric");
+        let tolerance = if halves { 2e-3 } else { 1e-4 };
+        assert_within(tolerance, &score(&folder, &written), &found, &format!("{command:?}"));
+    }
+}

@@ -1,0 +1,100 @@
+//! How a compressed model is stored.
+
+use crate::{Compressed, Compression, ExperimentError};
+use junkdna_model::{Loaded, SparseLayout, Storage};
+use junkdna_quant::compressed_tensors::quantization_config;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// What a compressed model is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A Hugging Face folder of single floats: zeros, or the values that codes stand for.
+    #[default]
+    Float,
+    /// A Hugging Face folder with codes packed as compressed-tensors does (`pack-quantized`), the other matrices in half
+    /// precision.
+    PackQuantized,
+    /// A Hugging Face folder with a bit for each pruned weight, the kept ones and the other matrices in half precision.
+    Sparse(SparseLayout),
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "float" => Ok(Self::Float),
+            "compressed-tensors" | "pack-quantized" => Ok(Self::PackQuantized),
+            _ => SparseLayout::by_name(text).map(Self::Sparse).ok_or_else(|| {
+                format!(
+                    "unknown format `{text}`: use float, compressed-tensors (codes), sparse-bitmask or sparse-24-bitmask \
+                     (pruned weights)"
+                )
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Float => write!(f, "float"),
+            Self::PackQuantized => write!(f, "compressed-tensors"),
+            Self::Sparse(layout) => write!(f, "{layout}"),
+        }
+    }
+}
+
+impl Format {
+    /// Refuses a format for another kind of compression, before any work is done.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Format`].
+    pub fn check(self, compression: &Compression) -> Result<(), ExperimentError> {
+        match (self, compression) {
+            (Self::Float, _) | (Self::PackQuantized, Compression::Quantize { .. }) => Ok(()),
+            (Self::Sparse(_), Compression::Prune { .. }) => Ok(()),
+            (Self::PackQuantized, _) => Err(self.cannot_hold("weights without codes; quantize them".into())),
+            (Self::Sparse(_), _) => Err(self.cannot_hold("weights that are not pruned; prune them".into())),
+        }
+    }
+
+    /// Writes a model that was compressed.
+    ///
+    /// # Errors
+    /// A format that cannot hold what the compression made; a folder that exists already, or that cannot be written.
+    pub fn save(self, loaded: &Loaded, compressed: &Compressed, out: &Path) -> Result<(), ExperimentError> {
+        let storage = match (self, compressed) {
+            (Self::Float, _) => return Ok(loaded.save(out)?),
+            (Self::PackQuantized, Compressed::Quantized { weights, .. }) => {
+                let linears = loaded.model.linears();
+                let mut packed = BTreeMap::new();
+                let mut by_module = Vec::with_capacity(weights.len());
+                for (path, quantized) in weights {
+                    let Some(linear) = linears.iter().find(|linear| linear.path == *path) else {
+                        return Err(self.cannot_hold(format!("{path}, which is no linear: leave embeddings out")));
+                    };
+                    let tensors = quantized.to_pack_quantized().map_err(|error| error.of_weight(path))?;
+                    packed.insert(path.clone(), tensors);
+                    by_module.push((linear.module.as_str(), quantized));
+                }
+                let names = linears.iter().map(|linear| linear.module.as_str());
+                Storage { weights: packed, quantization_config: quantization_config(by_module, names)? }
+            }
+            (Self::Sparse(layout), Compressed::Pruned(mask)) => {
+                let paths: BTreeSet<String> = mask.layers().keys().cloned().collect();
+                loaded.model.sparse(layout, &paths)?
+            }
+            (Self::PackQuantized, _) => return Err(self.cannot_hold("weights without codes; quantize them".into())),
+            (Self::Sparse(_), _) => return Err(self.cannot_hold("weights that are not pruned; prune them".into())),
+        };
+        Ok(loaded.save_as(out, &storage)?)
+    }
+
+    fn cannot_hold(self, what: String) -> ExperimentError {
+        ExperimentError::Format { format: self, problem: what }
+    }
+}
