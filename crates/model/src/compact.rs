@@ -44,6 +44,12 @@ pub struct CompactWeight {
     transposed: bool,
 }
 
+impl CompactWeight {
+    pub(crate) fn new(matrix: Arc<dyn CompactMatrix>, transposed: bool) -> Self {
+        Self { matrix, transposed }
+    }
+}
+
 impl Reparameterization for CompactWeight {
     const NAME: &'static str = "compact";
 
@@ -67,7 +73,7 @@ pub(crate) fn placeholder<const D: usize>(shape: [usize; D], device: &Device) ->
 
 /// Attaches compact weights, by parameter path, where placeholders are.
 pub(crate) struct Attach {
-    pub(crate) matrices: BTreeMap<String, (Arc<dyn CompactMatrix>, bool)>,
+    pub(crate) weights: BTreeMap<String, CompactWeight>,
 }
 
 impl Reparameterizer for Attach {
@@ -78,8 +84,7 @@ impl Reparameterizer for Attach {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<CompactWeight>) {
-        let found = self.matrices.remove(path);
-        (param, found.map(|(matrix, transposed)| CompactWeight { matrix, transposed }))
+        (param, self.weights.remove(path))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Fills a module with the tensors of a checkpoint.
 
-use crate::compact::{Attach, CompactMatrix, placeholder};
+use crate::compact::{Attach, CompactWeight, placeholder};
 use crate::{ModelError, checkpoint::Checkpoint};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Buffers that old checkpoints store and no module has.
 const BUFFERS: [&str; 3] = ["position_ids", "rotary_emb.inv_freq", "masked_bias"];
@@ -36,7 +35,7 @@ pub fn load_compact<M: Module>(
     let mut loader = Loader::new(checkpoint, name);
     loader.compact = Some(BTreeMap::new());
     let module = loader.fill(module)?;
-    Ok(module.apply_reparameterization(Attach { matrices: loader.compact.unwrap_or_default() }))
+    Ok(module.apply_reparameterization(Attach { weights: loader.compact.unwrap_or_default() }))
 }
 
 impl<'a, F: Fn(&str) -> String> Loader<'a, F> {
@@ -72,9 +71,8 @@ struct Loader<'a, F> {
     /// Field names and the types of the modules around them.
     place: Vec<(String, String)>,
     unused: BTreeSet<String>,
-    /// By parameter path, the matrices that stay as they are stored, and whether Burn has their transpose; `None` where all
-    /// become floats.
-    compact: Option<BTreeMap<String, (Arc<dyn CompactMatrix>, bool)>>,
+    /// By parameter path, the weights that stay as they are stored; `None` where all become floats.
+    compact: Option<BTreeMap<String, CompactWeight>>,
     error: Option<ModelError>,
 }
 
@@ -99,7 +97,7 @@ impl<F: Fn(&str) -> String> Loader<'_, F> {
         if let (2, Some(kept)) = (D, &mut self.compact)
             && let Some(matrix) = self.checkpoint.compact(&name)?
         {
-            kept.insert(path, (matrix, transposed));
+            kept.insert(path, CompactWeight::new(matrix, transposed));
             return Ok(placeholder(param.lazy_shape().dims(), &param.lazy_device()));
         }
         let values = self.checkpoint.read(&name)?;
