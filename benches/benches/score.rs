@@ -11,7 +11,7 @@ fn requests() -> Vec<Encoded> {
     let run = |length: u32, seed: u32| (0..length).map(move |i| 100 + (i * 7919 + seed * 104_729) % 49_000);
     let request = |question, choice| {
         let tokens = run(60, 0).chain(run(30, 1 + question)).chain(run(4, 100 + question * CHOICES + choice)).collect();
-        Encoded { tokens, continuation: 4 }
+        Encoded { tokens, continuation: 4, cut: 0 }
     };
     (0..QUESTIONS).flat_map(|question| (0..CHOICES).map(move |choice| request(question, choice))).collect()
 }

@@ -16,7 +16,7 @@ mod rotary;
 mod swiglu;
 
 pub use adamw::{AdamWStep, Moved, adamw, sum_of_squares};
-pub use attention::{AttentionMask, Heads, tree_attention};
+pub use attention::{AttentionMask, Heads, tree_attention, tree_attention_over};
 #[cfg(feature = "calibration")]
 pub(crate) use column_squares::column_squares;
 pub use dropout::dropout;

@@ -13,14 +13,16 @@ mod causal_lm;
 mod device;
 mod host;
 pub mod kernels;
+mod key_values;
 mod seed;
 mod token_tree;
 mod weights;
 
 pub use blocks::{Blocks, Fold, FoldSource, LinearObserver};
-pub use causal_lm::{CausalLm, KeyValues, TokenCodec};
+pub use causal_lm::{CausalLm, TokenCodec};
 pub use device::{Adapter, DeviceError, DeviceName};
 pub use host::HostMatrix;
+pub use key_values::KeyValues;
 pub use seed::Seed;
 pub use token_tree::{Segment, TokenTree};
 pub use weights::{Selection, Weight, divide_vectors, replace_weights, weights};

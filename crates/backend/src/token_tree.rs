@@ -9,8 +9,9 @@ pub struct Segment {
     pub tokens: Range<usize>,
     /// The segment before it, if that is in this pack.
     pub parent: Option<usize>,
-    /// How many of the past tokens (those whose keys and values were kept) come before it.
-    pub past: usize,
+    /// Which of the past tokens (those whose keys and values were kept) come before it and before the segments above it:
+    /// ascending ranges.
+    pub past: Vec<Range<usize>>,
 }
 
 /// A forest of token segments that one forward pass computes: a token sees its own segment up to itself, the segments
@@ -32,7 +33,14 @@ impl TokenTree {
 
     /// Adds a segment that follows the first `past` kept tokens; returns its number.
     pub fn push_root(&mut self, tokens: &[u32], past: usize) -> usize {
-        self.push(tokens, None, past, past)
+        let all = std::iter::once(0..past).filter(|range| !range.is_empty());
+        self.push_after(tokens, all.collect())
+    }
+
+    /// Adds a segment that follows these kept tokens, ascending ranges; returns its number.
+    pub fn push_after(&mut self, tokens: &[u32], past: Vec<Range<usize>>) -> usize {
+        let position = past.iter().map(ExactSizeIterator::len).sum();
+        self.push(tokens, None, past, position)
     }
 
     /// Adds a segment that follows segment `parent`; returns its number.
@@ -41,11 +49,12 @@ impl TokenTree {
     /// If there is no such segment.
     pub fn push_child(&mut self, tokens: &[u32], parent: usize) -> usize {
         let above = &self.segments[parent];
-        let position = above.tokens.clone().next_back().map_or(above.past, |last| self.positions[last] + 1);
-        self.push(tokens, Some(parent), above.past, position)
+        let kept = || above.past.iter().map(ExactSizeIterator::len).sum();
+        let position = above.tokens.clone().next_back().map_or_else(kept, |last| self.positions[last] + 1);
+        self.push(tokens, Some(parent), above.past.clone(), position)
     }
 
-    fn push(&mut self, tokens: &[u32], parent: Option<usize>, past: usize, position: usize) -> usize {
+    fn push(&mut self, tokens: &[u32], parent: Option<usize>, past: Vec<Range<usize>>, position: usize) -> usize {
         let start = self.tokens.len();
         self.tokens.extend_from_slice(tokens);
         self.positions.extend(position..position + tokens.len());
@@ -102,6 +111,8 @@ mod tests {
         assert_eq!(tree.positions(), [5, 6, 7, 8, 9, 8, 9]);
         assert_eq!(tree.path(leaf), [0..3, 5..6, 6..7]);
         assert_eq!(tree.path(left), [0..3, 3..5]);
-        assert_eq!(tree.segments()[leaf].past, 5);
+        assert_eq!(tree.segments()[leaf].past, std::slice::from_ref(&(0..5)));
+        let apart = tree.push_after(&[8, 9], vec![1..3, 4..5]);
+        assert_eq!(tree.positions()[tree.segments()[apart].tokens.clone()], [3, 4]);
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
+use junkdna_eval::Engine;
 use junkdna_experiment::training::TrainingMode;
 use junkdna_experiment::{Allocation, Format, GridRange, Width};
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
@@ -325,6 +326,8 @@ pub struct Eval {
     /// Only the first documents of each task
     #[arg(long)]
     pub limit: Option<usize>,
+    #[command(flatten)]
+    pub engine: EngineArguments,
     /// Results as JSON, with the keys of lm-evaluation-harness: to a file, or in place of the table
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub json: Option<Option<PathBuf>>,
@@ -346,9 +349,40 @@ pub struct Score {
     /// Only the first lines
     #[arg(long)]
     pub limit: Option<usize>,
+    #[command(flatten)]
+    pub engine: EngineArguments,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EngineArguments {
+    /// Keys and values of shared prefixes kept between passes, at most: bytes, or with K, M or G [default: no limit]
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    pub kv_memory: Option<usize>,
+    /// Prompts that are answered at a time
+    #[arg(long, default_value_t = Engine::default().batch)]
+    pub batch: usize,
+}
+
+impl EngineArguments {
+    /// The engine with these settings.
+    pub fn engine(&self) -> Engine {
+        Engine { kv_memory: self.kv_memory, batch: self.batch, ..Engine::default() }
+    }
+}
+
+/// Bytes as users write them: `1000000`, `512K`, `64M`, `2G`.
+fn memory(text: &str) -> Result<usize, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((end, 'K' | 'k')) => (&text[..end], 1 << 10),
+        Some((end, 'M' | 'm')) => (&text[..end], 1 << 20),
+        Some((end, 'G' | 'g')) => (&text[..end], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| "a number of bytes is expected, such as 1000000, 512K, 64M or 2G".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -420,4 +454,17 @@ pub enum Benched {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory;
+
+    #[test]
+    fn memory_is_a_number_with_a_unit() {
+        assert_eq!(["0", "12", "3K", "64M", "2g"].map(|text| memory(text).unwrap()), [0, 12, 3072, 64 << 20, 2 << 30]);
+        for wrong in ["", "G", "1.5G", "-1", "12é", "99999999999G"] {
+            assert!(memory(wrong).unwrap_err().contains("64M"), "{wrong}");
+        }
+    }
 }

@@ -10,13 +10,16 @@ pub struct Encoded {
     pub tokens: Vec<u32>,
     /// How many of them, at the end, are the continuation.
     pub continuation: usize,
+    /// How many tokens of the context were cut off at its beginning, because the model cannot read so many.
+    pub cut: usize,
 }
 
 /// Tokenizes as lm-evaluation-harness does: spaces at the end of a context belong to the continuation, the two are
 /// tokenized as one text, and the continuation is what comes after as many tokens as the context has alone. After a
 /// context of nothing but spaces the continuation follows the tokenizer's prefix token.
 ///
-/// Of a text longer than `context_length + 1` tokens the beginning is cut off (the last token is not read, only scored).
+/// Of a text longer than `context_length + 1` tokens the beginning is cut off (the last token is not read, only scored), and
+/// [`Encoded::cut`] says how much.
 ///
 /// # Errors
 /// A tokenizer that fails or lacks the prefix token; a continuation that alone is longer than the context length.
@@ -44,5 +47,5 @@ pub fn encode(
     }
     let cut = tokens.len().saturating_sub(context_length + 1);
     tokens.drain(..cut);
-    Ok(Encoded { tokens, continuation })
+    Ok(Encoded { tokens, continuation, cut })
 }

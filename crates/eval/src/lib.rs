@@ -26,7 +26,7 @@ pub use encode::{Encoded, encode};
 pub use engine::{Engine, LogLikelihood, Progress};
 pub use error::EvalError;
 pub use filter::Pipeline;
-pub use generate::{generate_until, greedy};
+pub use generate::{Sampling, generate_until, greedy};
 pub use metrics::{Estimate, accuracy, normalized_accuracy};
 pub use outcome::Outcome;
 pub use python::PythonRandom;

@@ -1,6 +1,6 @@
 //! What a model answered.
 
-use crate::{Document, LogLikelihood};
+use crate::{Document, Encoded, LogLikelihood};
 use serde::{Deserialize, Serialize};
 
 /// The answer to one document, kept so that every statistic can be computed again.
@@ -18,6 +18,9 @@ pub struct Outcome {
     pub is_greedy: Vec<bool>,
     /// Characters of each continuation, for the normalized accuracy.
     pub lengths: Vec<usize>,
+    /// Tokens of the context that were cut off because the model cannot read so many, the most over the continuations.
+    #[serde(default)]
+    pub cut: usize,
 }
 
 impl Outcome {
@@ -31,7 +34,13 @@ impl Outcome {
             is_greedy: scores.iter().map(|s| s.greedy).collect(),
             // lm-evaluation-harness counts the characters of the choice without the space before it.
             lengths: document.continuations.iter().map(|c| c.strip_prefix(' ').unwrap_or(c).chars().count()).collect(),
+            cut: 0,
         }
+    }
+
+    /// Says what was cut off from the requests of its continuations.
+    pub fn with_cut(self, requests: &[Encoded]) -> Self {
+        Self { cut: requests.iter().map(|request| request.cut).max().unwrap_or(0), ..self }
     }
 
     /// Whether the likeliest continuation is the right one (`acc`).
@@ -65,6 +74,7 @@ mod tests {
             loglikelihood: vec![-4.0, -6.0],
             is_greedy: vec![false; 2],
             lengths: vec![2, 6],
+            cut: 0,
         };
         assert!(!outcome.correct() && outcome.correct_normalized());
     }

@@ -60,6 +60,11 @@ impl PrefixTree {
         self.nodes.iter().map(|node| node.tokens.len()).sum()
     }
 
+    /// The number of tokens from the root to the end of a node.
+    pub fn length(&self, node: usize) -> usize {
+        self.nodes[node].start + self.nodes[node].tokens.len()
+    }
+
     /// The nodes from the root down to and with one.
     pub fn path(&self, node: usize) -> Vec<usize> {
         let mut path: Vec<_> = std::iter::successors(Some(node), |&n| self.nodes[n].parent).collect();

@@ -25,12 +25,12 @@ fn windows(tokens: &[u32], prefix: u32, length: usize) -> Vec<Encoded> {
         return Vec::new();
     }
     let first = length.min(tokens.len());
-    let mut windows = vec![Encoded { tokens: [&[prefix], &tokens[..first]].concat(), continuation: first }];
+    let mut windows = vec![Encoded { tokens: [&[prefix], &tokens[..first]].concat(), continuation: first, cut: 0 }];
     let mut scored = first;
     while scored < tokens.len() {
         let continuation = length.min(tokens.len() - scored);
         scored += continuation;
-        windows.push(Encoded { tokens: tokens[scored - length - 1..scored].to_vec(), continuation });
+        windows.push(Encoded { tokens: tokens[scored - length - 1..scored].to_vec(), continuation, cut: 0 });
     }
     windows
 }

@@ -1,6 +1,6 @@
 //! Tasks put to a model.
 
-use crate::generate::generate_until;
+use crate::generate::cut_tokens;
 use crate::metrics::{Response, Score, Value};
 use crate::{Encoded, Engine, EvalError, Example, LogLikelihood, Progress, Request, Task, encode, rolling};
 use junkdna_backend::{CausalLm, TokenCodec};
@@ -21,11 +21,10 @@ pub struct Measured {
 }
 
 impl Engine {
-    /// The responses to the requests of each example, in their order. All log-likelihoods, of windows too, are one tree of
-    /// shared prefixes; answers are generated one after the other.
+    /// The responses to the requests of each example, in their order.
     ///
     /// # Errors
-    /// As [`Engine::score`], [`encode`], [`rolling`] and [`generate_until`].
+    /// As [`Engine::respond_all`].
     pub fn respond<M: CausalLm>(
         &self,
         model: &M,
@@ -34,10 +33,25 @@ impl Engine {
         examples: &[Example],
         progress: impl FnMut(Progress),
     ) -> Result<Vec<Vec<Response>>, EvalError> {
+        let mut all = self.respond_all(model, tokenizer, &[(task, examples)], progress)?;
+        Ok(all.pop().unwrap_or_default())
+    }
+
+    /// The responses to the requests of each example of several tasks. All log-likelihoods, of windows too, are one tree of
+    /// prefixes that tasks share; answers are generated task by task, many at a time.
+    ///
+    /// # Errors
+    /// As [`Engine::score`], [`encode`], [`rolling`] and [`Engine::generate`].
+    pub fn respond_all<M: CausalLm>(
+        &self,
+        model: &M,
+        tokenizer: &dyn TokenCodec,
+        asked: &[(&Task, &[Example])],
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Vec<Vec<Vec<Response>>>, EvalError> {
         let limit = model.context_length();
-        let requests = || examples.iter().flat_map(|example| &example.requests);
         let mut encoded: Vec<Encoded> = Vec::new();
-        for request in requests() {
+        for request in asked.iter().flat_map(|(_, examples)| examples.iter().flat_map(|example| &example.requests)) {
             match request {
                 Request::LogLikelihood { context, continuation } => {
                     encoded.push(encode(tokenizer, context, continuation, limit)?);
@@ -46,18 +60,68 @@ impl Engine {
                 Request::Generate { .. } => {}
             }
         }
-        let mut scores = self.score(model, &encoded, progress)?.into_iter();
+        let mut scores = self.score(model, &encoded, &mut progress)?.into_iter();
+        let respond = |&(task, examples): &(&Task, &[Example])| {
+            self.gather(model, tokenizer, task, examples, &mut scores, &mut progress)
+        };
+        asked.iter().map(respond).collect()
+    }
+
+    /// The responses of one task, its log-likelihoods taken from `scores`, its answers generated.
+    fn gather<M: CausalLm>(
+        &self,
+        model: &M,
+        tokenizer: &dyn TokenCodec,
+        task: &Task,
+        examples: &[Example],
+        scores: &mut impl Iterator<Item = LogLikelihood>,
+        progress: impl FnMut(Progress),
+    ) -> Result<Vec<Vec<Response>>, EvalError> {
+        let limit = model.context_length();
+        let contexts = examples.iter().flat_map(|example| &example.requests).filter_map(|request| match request {
+            Request::Generate { context } => Some(context.as_str()),
+            _ => None,
+        });
+        let contexts: Vec<&str> = contexts.collect();
+        let mut texts = match contexts.as_slice() {
+            [] => Vec::new(),
+            contexts => self.generate(model, tokenizer, contexts, &task.generation, progress)?,
+        }
+        .into_iter();
         let mut respond = |request: &Request| match request {
             Request::LogLikelihood { .. } => Ok(Response::LogLikelihood(scores.next().unwrap_or(NOTHING))),
             Request::Rolling { text } => {
                 let windows = rolling(tokenizer, text, limit)?.len();
                 Ok(Response::Rolling(scores.by_ref().take(windows).map(|score| score.sum).sum()))
             }
-            Request::Generate { context } => {
-                generate_until(model, tokenizer, context, &task.generation).map(Response::Text)
-            }
+            Request::Generate { .. } => Ok(Response::Text(texts.next().unwrap_or_default())),
         };
         examples.iter().map(|example| example.requests.iter().map(&mut respond).collect()).collect()
+    }
+}
+
+impl Task {
+    /// How many tokens of each example's contexts are cut off at their beginning because the model cannot read so many:
+    /// the most over its requests. A rolled text is read whole.
+    ///
+    /// # Errors
+    /// As [`Engine::respond`].
+    pub fn cut_tokens<M: CausalLm>(
+        &self,
+        model: &M,
+        tokenizer: &dyn TokenCodec,
+        examples: &[Example],
+    ) -> Result<Vec<usize>, EvalError> {
+        let limit = model.context_length();
+        let cut = |request: &Request| match request {
+            Request::LogLikelihood { context, continuation } => {
+                encode(tokenizer, context, continuation, limit).map(|encoded| encoded.cut)
+            }
+            Request::Rolling { .. } => Ok(0),
+            Request::Generate { context } => cut_tokens(model, tokenizer, context, self.generation.max_tokens),
+        };
+        let most = |example: &Example| example.requests.iter().try_fold(0, |most, request| Ok(cut(request)?.max(most)));
+        examples.iter().map(most).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::{Device, activation::log_softmax};
-use common::{Letters, TinyLm, VOCAB};
+use common::{BYTES_PER_TOKEN, Letters, TinyLm, VOCAB, Watched};
 use junkdna_backend::{CausalLm, KeyValues, TokenTree};
 use junkdna_eval::{Encoded, Engine, EvalError, LogLikelihood, encode, greedy};
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ fn alone(model: &TinyLm, request: &Encoded) -> LogLikelihood {
 fn requests() -> impl Strategy<Value = Vec<Encoded>> {
     let request = (proptest::collection::vec(0u32..3, 2..20), 0.0..1.0f64).prop_map(|(tokens, share)| {
         let continuation = 1 + ((tokens.len() - 2) as f64 * share) as usize;
-        Encoded { tokens, continuation }
+        Encoded { tokens, continuation, cut: 0 }
     });
     proptest::collection::vec(request, 1..20)
 }
@@ -38,11 +38,16 @@ proptest! {
     #[test]
     fn sharing_prefixes_changes_nothing(
         requests in requests(), seed in 0u64..100, pass_tokens in 1usize..60, head_rows in 1usize..9,
+        memory in prop_oneof![Just(None), (0usize..40 * BYTES_PER_TOKEN).prop_map(Some)],
     ) {
-        let model = TinyLm::new(seed, &Device::flex());
-        let scores = Engine { pass_tokens, head_rows }.score(&model, &requests, |_| {}).unwrap();
+        let model = Watched::new(TinyLm::new(seed, &Device::flex()));
+        let engine = Engine { pass_tokens, head_rows, kv_memory: memory, ..Engine::default() };
+        let scores = engine.score(&model, &requests, |_| {}).unwrap();
+        prop_assert!(model.most_kept() <= memory.unwrap_or(usize::MAX), "{} bytes are kept", model.most_kept());
+        let longest = requests.iter().map(|request| request.tokens.len()).max().unwrap_or(0);
+        prop_assert!(model.most_kept() <= longest * BYTES_PER_TOKEN, "more than a path is kept");
         for (request, got) in requests.iter().zip(scores) {
-            let expected = alone(&model, request);
+            let expected = alone(model.inner(), request);
             prop_assert!((expected.sum - got.sum).abs() < 1e-4, "{request:?}: {} not {}", got.sum, expected.sum);
             prop_assert_eq!(expected.greedy, got.greedy, "{:?}", request);
         }
@@ -51,7 +56,7 @@ proptest! {
     #[test]
     fn the_order_of_requests_does_not_matter(mut requests in requests(), seed in 0u64..100) {
         let model = TinyLm::new(seed, &Device::flex());
-        let engine = Engine { pass_tokens: 24, head_rows: 8 };
+        let engine = Engine { pass_tokens: 24, head_rows: 8, ..Engine::default() };
         let forward = engine.score(&model, &requests, |_| {}).unwrap();
         requests.reverse();
         let mut backward = engine.score(&model, &requests, |_| {}).unwrap();
@@ -66,18 +71,38 @@ proptest! {
         let model = TinyLm::new(seed, &Device::flex());
         let generated = greedy(&model, &prompt, 5, &[]);
         prop_assert_eq!(generated.len(), 5);
-        let request = Encoded { tokens: [prompt, generated].concat(), continuation: 5 };
+        let request = Encoded { tokens: [prompt, generated].concat(), continuation: 5, cut: 0 };
         let scores = Engine::default().score(&model, &[request], |_| {}).unwrap();
         prop_assert!(scores[0].greedy);
+    }
+}
+
+/// What cuts text into letters, for any context length.
+fn texts() -> impl Strategy<Value = (String, String)> {
+    ("[a-i ]{0,30}[a-i]", "[a-i ]{0,8}[a-i]")
+}
+
+proptest! {
+    #[test]
+    fn what_is_too_long_loses_its_beginning_and_says_so((context, continuation) in texts(), limit in 12usize..40) {
+        let letters = Letters { has_prefix: true };
+        let whole = encode(&letters, &context, &continuation, 1000).unwrap();
+        let cut = encode(&letters, &context, &continuation, limit).unwrap();
+        prop_assert_eq!(whole.cut, 0);
+        prop_assert_eq!(cut.continuation, whole.continuation);
+        prop_assert_eq!(&whole.tokens[cut.cut..], &cut.tokens);
+        prop_assert_eq!(cut.cut, whole.tokens.len().saturating_sub(limit + 1), "no more than is needed");
     }
 }
 
 #[test]
 fn progress_ends_at_its_total_and_no_requests_are_no_scores() {
     let model = TinyLm::new(1, &Device::flex());
-    let requests: Vec<_> = (0..3).map(|i| Encoded { tokens: vec![i, 4, 5, 6], continuation: 2 }).collect();
+    let requests: Vec<_> = (0..3).map(|i| Encoded { tokens: vec![i, 4, 5, 6], continuation: 2, cut: 0 }).collect();
     let mut seen = Vec::new();
-    Engine { pass_tokens: 3, head_rows: 1 }.score(&model, &requests, |progress| seen.push(progress)).unwrap();
+    Engine { pass_tokens: 3, head_rows: 1, ..Engine::default() }
+        .score(&model, &requests, |progress| seen.push(progress))
+        .unwrap();
     assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done));
     assert_eq!(seen.last().map(|last| (last.done, last.total)), Some((9, 9)));
     assert!(Engine::default().score(&model, &[], |_| {}).unwrap().is_empty());
@@ -86,7 +111,7 @@ fn progress_ends_at_its_total_and_no_requests_are_no_scores() {
 #[test]
 fn a_token_of_another_model_is_an_error() {
     let model = TinyLm::new(1, &Device::flex());
-    let request = Encoded { tokens: vec![1, VOCAB as u32], continuation: 1 };
+    let request = Encoded { tokens: vec![1, VOCAB as u32], continuation: 1, cut: 0 };
     let error = Engine::default().score(&model, &[request], |_| {}).unwrap_err();
     assert!(matches!(error, EvalError::UnknownToken { request: 0, token: 11, vocab_size: 11 }), "{error}");
 }
@@ -95,14 +120,14 @@ fn a_token_of_another_model_is_an_error() {
 fn continuations_begin_where_the_context_ends() {
     let letters = Letters { has_prefix: true };
     let encoded = |context, continuation, limit| encode(&letters, context, continuation, limit).unwrap();
-    assert_eq!(encoded("ab", " c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2 });
+    assert_eq!(encoded("ab", " c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2, cut: 0 });
     // Spaces at the end of a context go to the continuation.
-    assert_eq!(encoded("ab ", "c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2 });
+    assert_eq!(encoded("ab ", "c", 9), Encoded { tokens: vec![0, 1, 9, 2], continuation: 2, cut: 0 });
     // Nothing to read first: the prefix token, and the spaces are scored.
-    assert_eq!(encoded("", "c", 9), Encoded { tokens: vec![10, 2], continuation: 1 });
-    assert_eq!(encoded(" ", "c", 9), Encoded { tokens: vec![10, 9, 2], continuation: 2 });
+    assert_eq!(encoded("", "c", 9), Encoded { tokens: vec![10, 2], continuation: 1, cut: 0 });
+    assert_eq!(encoded(" ", "c", 9), Encoded { tokens: vec![10, 9, 2], continuation: 2, cut: 0 });
     // The beginning of what is too long is cut off; the last token is not read, so one more fits.
-    assert_eq!(encoded("abcd", "ef", 3), Encoded { tokens: vec![2, 3, 4, 5], continuation: 2 });
+    assert_eq!(encoded("abcd", "ef", 3), Encoded { tokens: vec![2, 3, 4, 5], continuation: 2, cut: 2 });
 }
 
 #[test]

@@ -114,7 +114,7 @@ proptest! {
     #[test]
     fn answers_end_before_the_stop_string(prompt in "[a-i]{0,40}", stop in "[a-i]{1,2}", seed in 0u64..40) {
         let model = TinyLm::new(seed, &Device::flex());
-        let generation = |until: Vec<String>| Generation { until, max_tokens: 8 };
+        let generation = |until: Vec<String>| Generation { until, max_tokens: 8, sampling: None };
         let free = generate_until(&model, &CODEC, &prompt, &generation(Vec::new())).unwrap();
         let stopped = generate_until(&model, &CODEC, &prompt, &generation(vec![stop.clone(), String::new()])).unwrap();
         prop_assert_eq!(stopped.as_str(), free.split(stop.as_str()).next().unwrap());
@@ -125,7 +125,7 @@ proptest! {
 #[test]
 fn what_cannot_be_generated_is_an_error() {
     let model = TinyLm::new(3, &Device::flex());
-    let generation = Generation { until: Vec::new(), max_tokens: 32 };
+    let generation = Generation { until: Vec::new(), max_tokens: 32, sampling: None };
     let error = generate_until(&model, &CODEC, "ab", &generation).unwrap_err().to_string();
     assert!(error.contains("32 tokens"), "{error}");
     assert!(rolling(&Letters { has_prefix: false }, "ab", 32).is_err() && rolling(&CODEC, "ab", 0).is_err());

@@ -50,7 +50,8 @@ fn parity_rolling_and_generation_smollm2() {
     for case in cases {
         // The harness cuts an answer off before the end-of-sequence token.
         let expected = case["greedy_text"].as_str().unwrap().split("<|im_end|>").next().unwrap();
-        let generation = Generation { until: Vec::new(), max_tokens: case["greedy_ids"].as_array().unwrap().len() };
+        let max_tokens = case["greedy_ids"].as_array().unwrap().len();
+        let generation = Generation { until: Vec::new(), max_tokens, sampling: None };
         let prompt = case["prompt"].as_str().unwrap();
         assert_eq!(generate_until(model, &loaded.tokenizer, prompt, &generation).unwrap(), expected);
     }

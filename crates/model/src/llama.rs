@@ -110,7 +110,7 @@ impl CausalLm for Llama {
         let mut state = self.start(tree, past.len());
         let mut kept = Vec::with_capacity(self.model.layers.len());
         for (layer, block) in self.model.layers.iter().enumerate() {
-            let (hidden, keys_values) = block.forward(&state, past.layer(layer), self.heads(), &mut |_, _| {});
+            let (hidden, keys_values) = block.forward(&state, past.layer_parts(layer), self.heads(), &mut |_, _| {});
             state.hidden = hidden;
             kept.push(keys_values);
         }
@@ -138,7 +138,7 @@ impl Blocks for Llama {
 
     fn forward_block(&self, block: usize, mut state: State, observer: &mut dyn LinearObserver) -> State {
         let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
-        (state.hidden, _) = self.model.layers[block].forward(&state, None, self.heads(), &mut tap);
+        (state.hidden, _) = self.model.layers[block].forward(&state, Vec::new(), self.heads(), &mut tap);
         state
     }
 

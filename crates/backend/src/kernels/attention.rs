@@ -8,7 +8,7 @@ mod composed;
 #[cfg(feature = "flex")]
 mod fused;
 
-use crate::TokenTree;
+use crate::{TokenTree, key_values::join};
 use blocks::Block;
 use burn::tensor::{Device, Tensor};
 
@@ -62,12 +62,27 @@ fn has_fused_kernel(device: &Device) -> bool {
 /// softmax(q kᵀ / √dim) v for every head of every token, over the keys its mask shows: queries
 /// `[tokens, query_heads * dim]`, keys and values `[past + tokens, key_value_heads * dim]` → `[tokens, query_heads * dim]`.
 pub fn tree_attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, mask: &AttentionMask, heads: Heads) -> Tensor<2> {
+    tree_attention_over(q, vec![[k, v]], mask, heads)
+}
+
+/// The same with the keys and values in parts that follow one another.
+pub fn tree_attention_over(
+    q: Tensor<2>,
+    keys_values: Vec<[Tensor<2>; 2]>,
+    mask: &AttentionMask,
+    heads: Heads,
+) -> Tensor<2> {
     #[cfg(feature = "flex")]
-    if [&q, &k, &v].into_iter().all(super::flex::holds) {
-        let [q, k, v] = [q, k, v].map(super::flex::take);
-        return super::flex::give(fused::attention(&q, &k, &v, &mask.blocks, heads));
+    if super::flex::holds(&q) && keys_values.iter().flatten().all(super::flex::holds) {
+        return super::flex::give(fused::attention(&super::flex::take(q), keys_values, &mask.blocks, heads));
     }
+    let [k, v] = joined(keys_values);
     composed::attention(&q, &k, &v, &mask.blocks, heads)
+}
+
+fn joined(keys_values: Vec<[Tensor<2>; 2]>) -> [Tensor<2>; 2] {
+    let (keys, values) = keys_values.into_iter().map(|[k, v]| (k, v)).unzip();
+    [keys, values].map(join)
 }
 
 #[cfg(all(test, feature = "flex"))]
@@ -86,6 +101,7 @@ mod tests {
             for (index, (length, up, past)) in segments.into_iter().enumerate() {
                 match index.checked_sub(up) {
                     Some(parent) if parent < index => tree.push_child(&vec![1; length], parent),
+                    _ if past > 4 => tree.push_after(&vec![1; length], vec![1..2, 3..past]),
                     _ => tree.push_root(&vec![1; length], past),
                 };
             }
@@ -106,16 +122,22 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
         #[test]
-        fn blocks_give_what_the_dense_square_gives(tree in forest(), kept in prop::bool::ANY) {
+        fn blocks_give_what_the_dense_square_gives(tree in forest(), kept in prop::bool::ANY, cut in 0usize..100) {
             let device = Device::flex();
             let past = if kept { 7 } else { 0 };
-            prop_assume!(kept || tree.segments().iter().all(|segment| segment.past == 0));
+            prop_assume!(kept || tree.segments().iter().all(|segment| segment.past.is_empty()));
             let [q, k, v] = inputs(tree.len(), past, &device);
             let expected = dense(&q, &k, &v, &tree, past).into_data();
             let independent = composed::attention(&q, &k, &v, &blocks::independent(&tree, past), HEADS);
             independent.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
-            let fused = tree_attention(q, k, v, &AttentionMask::new(&tree, past, &device), HEADS);
+            let mask = AttentionMask::new(&tree, past, &device);
+            let fused = tree_attention(q.clone(), k.clone(), v.clone(), &mask, HEADS);
             fused.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
+            let cut = (past + tree.len()) * cut / 100;
+            let rows = |range: std::ops::Range<usize>| [&k, &v].map(|all| all.clone().slice([range.clone()]));
+            let parts: Vec<_> = [0..cut, cut..k.dims()[0]].into_iter().filter(|r| !r.is_empty()).map(rows).collect();
+            let in_parts = tree_attention_over(q, parts, &mask, HEADS);
+            in_parts.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
         }
     }
 

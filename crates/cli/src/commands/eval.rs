@@ -3,10 +3,11 @@ use crate::arguments::Eval;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
+use junkdna_backend::CausalLm;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
-use junkdna_eval::{Document, Engine, Prompting, Rendered, Results, Suite, Task, TaskScores};
+use junkdna_eval::metrics::Response;
+use junkdna_eval::{Document, Prompting, Rendered, Results, Suite, Task, TaskScores};
 use junkdna_experiment::write_whole;
-use junkdna_model::{Llama, Loaded};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -23,10 +24,18 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load_compact(&arguments.source)?;
     let model = causal(&loaded, "evaluation")?;
+    progress.label("scoring");
+    let asked: Vec<_> = suite.tasks.iter().zip(&rendered).map(|(task, r)| (task, r.examples.as_slice())).collect();
+    let share = |done: junkdna_eval::Progress| progress.share(done.done as f64 / done.total.max(1) as f64);
+    let responses = arguments.engine.engine().respond_all(model, &loaded.tokenizer, &asked, share)?;
     let mut results = Results { tasks: Vec::new(), groups: suite.groups };
     let mut samples = Vec::new();
-    for (task, rendered) in suite.tasks.iter().zip(&rendered) {
-        let (scores, answers) = evaluate(task, rendered, model, &loaded, &mut progress)?;
+    let mut cut_contexts = serde_json::Map::new();
+    for ((task, rendered), responses) in suite.tasks.iter().zip(&rendered).zip(&responses) {
+        let cut = task.cut_tokens(model, &loaded.tokenizer, &rendered.examples)?;
+        let (scores, answers) = measure(task, rendered, responses, &cut)?;
+        warn_of_cut(task, &cut, model.context_length());
+        cut_contexts.insert(task.task.clone(), json!(cut.iter().filter(|&&cut| cut > 0).count()));
         results.tasks.push(scores);
         samples.extend(answers);
     }
@@ -40,6 +49,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         "model": loaded.source, "model_dtype": loaded.precision, "device": arguments.source.device.to_string(),
         "limit": arguments.limit, "fewshot_seed": arguments.seed, "bootstrap_iters": BOOTSTRAP_ITERATIONS,
     });
+    json["cut_contexts"] = cut_contexts.into();
     match &arguments.json {
         Some(None) => return output::json(&json),
         Some(Some(file)) => write_whole(file, format!("{json:#}\n").as_bytes())?,
@@ -80,21 +90,32 @@ fn graded() -> Result<Vec<Task>, CliError> {
     generate(&SuiteConfig::default())?.into_iter().map(task).collect()
 }
 
-/// The scores of a task, and its answers one by one.
-fn evaluate(
+/// The scores of a task, and its answers one by one, each with the tokens that were cut off from its context.
+fn measure(
     task: &Task,
     rendered: &Rendered,
-    model: &Llama,
-    loaded: &Loaded,
-    progress: &mut Progress,
+    responses: &[Vec<Response>],
+    cut: &[usize],
 ) -> Result<(TaskScores, Vec<Value>), CliError> {
-    progress.label(&task.task);
-    let share = |done: junkdna_eval::Progress| progress.share(done.done as f64 / done.total.max(1) as f64);
     let examples = &rendered.examples;
-    let responses = Engine::default().respond(model, &loaded.tokenizer, task, examples, share)?;
-    let measured = task.measure(examples, &responses, BOOTSTRAP_ITERATIONS)?;
-    let samples = task.samples(examples, &responses, &measured)?;
+    let measured = task.measure(examples, responses, BOOTSTRAP_ITERATIONS)?;
+    let mut samples = task.samples(examples, responses, &measured)?;
+    // One sample an example for each pipeline of filters.
+    for (sample, cut) in samples.iter_mut().zip(cut.iter().cycle()).filter(|(_, cut)| **cut > 0) {
+        sample["cut_tokens"] = json!(cut);
+    }
     Ok((TaskScores::new(task, examples.len(), rendered.documents, measured), samples))
+}
+
+/// Says how many contexts the model could not read whole.
+fn warn_of_cut(task: &Task, cut: &[usize], context: usize) {
+    let count = cut.iter().filter(|&&cut| cut > 0).count();
+    if count > 0 {
+        let (name, all) = (&task.task, cut.len());
+        eprintln!(
+            "{name}: {count} of {all} contexts are longer than the model's {context} tokens, their beginnings are cut off"
+        );
+    }
 }
 
 /// Says which tasks do not count in the numbers of their group.

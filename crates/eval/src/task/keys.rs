@@ -4,10 +4,10 @@ use super::prompt::{Choices, Prompt};
 use super::shots::Sampler;
 use super::source::{Source, format, located};
 use super::{FewShot, Generation, OutputType, Splits, Task};
-use crate::EvalError;
 use crate::filter::Pipeline;
 use crate::metrics::Measure;
 use crate::node::Node;
+use crate::{EvalError, Sampling};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +81,15 @@ impl<'a> Keys<'a> {
             None => Ok(None),
             Some(Node::Int(number)) if number >= 0 => Ok(Some(number as usize)),
             Some(other) => Err(self.expected(key, &other, "a count")),
+        }
+    }
+
+    fn number(&mut self, key: &str) -> Result<Option<f64>, EvalError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Node::Int(number)) => Ok(Some(number as f64)),
+            Some(Node::Float(number)) => Ok(Some(number)),
+            Some(other) => Err(self.expected(key, &other, "a number")),
         }
     }
 
@@ -316,19 +325,35 @@ fn generation(keys: &mut Keys, delimiter: &str) -> Result<Generation, EvalError>
         let given = inner.count(key)?;
         tokens = tokens.or(given);
     }
-    let sampled = match (inner.take("do_sample"), inner.take("temperature")) {
-        (Some(Node::Bool(sampled)), _) => sampled,
-        (_, Some(Node::Float(temperature))) => temperature > 0.0,
-        (_, Some(Node::Int(temperature))) => temperature > 0,
-        _ => false,
-    };
-    if sampled {
-        return Err(inner.wrong("do_sample", "answers are not sampled, only greedy decoding is possible"));
-    }
-    // Without sampling they change nothing.
-    ["top_p", "top_k", "num_beams"].iter().for_each(|key| drop(inner.take(key)));
+    let sampling = sampling(&mut inner)?;
+    // Without beams it changes nothing.
+    inner.take("num_beams");
     inner.end()?;
-    Ok(Generation { until, max_tokens: tokens.unwrap_or(256) })
+    Ok(Generation { until, max_tokens: tokens.unwrap_or(256), sampling })
+}
+
+/// As lm-evaluation-harness: sampled where `do_sample` says so, or where it says nothing and there is a temperature.
+fn sampling(keys: &mut Keys) -> Result<Option<Sampling>, EvalError> {
+    let asked = match keys.take("do_sample") {
+        None => None,
+        Some(Node::Bool(asked)) => Some(asked),
+        Some(other) => return Err(keys.expected("do_sample", &other, "true or false")),
+    };
+    let temperature = keys.number("temperature")?;
+    let top_k = keys.count("top_k")?.filter(|&top_k| top_k > 0);
+    let top_p = keys.number("top_p")?;
+    let seed = keys.count("seed")?.unwrap_or(0) as u64;
+    if !asked.unwrap_or(temperature.is_some_and(|temperature| temperature > 0.0)) {
+        return Ok(None);
+    }
+    let temperature = temperature.unwrap_or(1.0);
+    if temperature <= 0.0 {
+        return Err(keys.wrong("temperature", format!("is {temperature}; to draw tokens it must be above 0")));
+    }
+    if let Some(top_p) = top_p.filter(|&top_p| top_p <= 0.0 || top_p > 1.0) {
+        return Err(keys.wrong("top_p", format!("is {top_p}, it must be in (0, 1]")));
+    }
+    Ok(Some(Sampling { temperature, top_k, top_p, seed }))
 }
 
 fn measures(keys: &mut Keys, output: OutputType) -> Result<Vec<Measure>, EvalError> {

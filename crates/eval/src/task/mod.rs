@@ -15,7 +15,7 @@ pub use shots::Sampler;
 use crate::filter::Pipeline;
 use crate::metrics::Measure;
 use crate::node::Node;
-use crate::{Document, EvalError};
+use crate::{Document, EvalError, Sampling};
 pub(crate) use prompt::text;
 
 use prompt::Prompt;
@@ -84,13 +84,15 @@ pub enum OutputType {
     GenerateUntil,
 }
 
-/// How an answer is generated: greedily.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How an answer is generated.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
     /// The answer ends before the first of these.
     pub until: Vec<String>,
     /// Tokens, at most.
     pub max_tokens: usize,
+    /// How tokens are drawn; `None` for the likeliest each time.
+    pub sampling: Option<Sampling>,
 }
 
 #[derive(Debug, Clone)]

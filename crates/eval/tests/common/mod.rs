@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use junkdna_backend::kernels::{AttentionMask, Heads, Rotary, rotate, tree_attention};
 use junkdna_backend::{CausalLm, KeyValues, Seed, TokenCodec, TokenTree};
 use rand::RngExt;
+use std::cell::Cell;
 
 pub const VOCAB: usize = 11;
 const HEADS: Heads = Heads { query: 4, key_value: 2, dim: 4 };
@@ -61,6 +62,56 @@ impl CausalLm for TinyLm {
 
     fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
         hidden.matmul(self.head.clone())
+    }
+}
+
+/// Keys and values of eight numbers each.
+#[allow(dead_code, reason = "not every test counts memory")]
+pub const BYTES_PER_TOKEN: usize = 2 * 8 * 4;
+
+/// A model that remembers how much it was given to keep.
+#[allow(dead_code, reason = "not every test counts memory")]
+pub struct Watched {
+    model: TinyLm,
+    most: Cell<usize>,
+}
+
+#[allow(dead_code, reason = "not every test counts memory")]
+impl Watched {
+    pub fn new(model: TinyLm) -> Self {
+        Self { model, most: Cell::new(0) }
+    }
+
+    pub fn inner(&self) -> &TinyLm {
+        &self.model
+    }
+
+    /// The most bytes of keys and values that a pass was given.
+    pub fn most_kept(&self) -> usize {
+        self.most.get()
+    }
+}
+
+impl CausalLm for Watched {
+    fn device(&self) -> Device {
+        self.model.device()
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.model.vocab_size()
+    }
+
+    fn context_length(&self) -> usize {
+        self.model.context_length()
+    }
+
+    fn forward(&self, tree: &TokenTree, past: &KeyValues) -> (Tensor<2>, KeyValues) {
+        self.most.set(self.most.get().max(past.bytes()));
+        self.model.forward(tree, past)
+    }
+
+    fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.model.head(hidden)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::LlamaConfig;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use junkdna_backend::kernels::{Heads, rotate, tree_attention};
+use junkdna_backend::kernels::{Heads, rotate, tree_attention_over};
 
 /// The projections around the attention of one block.
 #[derive(Module, Debug)]
@@ -39,7 +39,7 @@ impl Attention {
         &self,
         x: Tensor<2>,
         state: &State,
-        past: Option<&[Tensor<2>; 2]>,
+        past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
         tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
@@ -47,16 +47,9 @@ impl Attention {
         let q = rotate(self.q_proj.forward(x.clone()), &state.rotary);
         let k = rotate(self.k_proj.forward(x.clone()), &state.rotary);
         let v = self.v_proj.forward(x);
-        let [all_k, all_v] = match past {
-            Some([past_k, past_v]) => [after(past_k, &k), after(past_v, &v)],
-            None => [k.clone(), v.clone()],
-        };
-        let attended = tree_attention(q, all_k, all_v, &state.mask, heads);
+        let keys_values = past.into_iter().chain([[k.clone(), v.clone()]]).collect();
+        let attended = tree_attention_over(q, keys_values, &state.mask, heads);
         tap(&["self_attn.o_proj"], &attended);
         (self.o_proj.forward(attended), [k, v])
     }
-}
-
-fn after(past: &Tensor<2>, new: &Tensor<2>) -> Tensor<2> {
-    Tensor::cat(vec![past.clone(), new.clone()], 0)
 }

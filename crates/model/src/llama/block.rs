@@ -45,7 +45,7 @@ impl Block {
     pub(super) fn forward(
         &self,
         state: &State,
-        past: Option<&[Tensor<2>; 2]>,
+        past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
         tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
@@ -55,14 +55,14 @@ impl Block {
 
     /// Shows every linear's input and leaves out what nobody would see.
     pub(super) fn observe(&self, state: &State, heads: Heads, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) {
-        self.up_to_down_proj(state, None, heads, tap);
+        self.up_to_down_proj(state, Vec::new(), heads, tap);
     }
 
     /// The hidden states after the attention, what the last linear reads, and the keys and values.
     fn up_to_down_proj(
         &self,
         state: &State,
-        past: Option<&[Tensor<2>; 2]>,
+        past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
         tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, Tensor<2>, [Tensor<2>; 2]) {

@@ -107,7 +107,7 @@ fn visible(tree: &TokenTree, past: usize) -> Vec<Vec<Range<usize>>> {
     for (index, segment) in tree.segments().iter().enumerate() {
         let path = tree.path(index);
         let above = path[..path.len() - 1].iter().map(|r| past + r.start..past + r.end);
-        let above: Vec<_> = std::iter::once(0..segment.past).chain(above).filter(|r| !r.is_empty()).collect();
+        let above: Vec<_> = segment.past.iter().cloned().chain(above).filter(|r| !r.is_empty()).collect();
         for token in segment.tokens.clone() {
             let own = past + segment.tokens.start..past + token + 1;
             rows.push(above.iter().cloned().chain(std::iter::once(own)).collect());

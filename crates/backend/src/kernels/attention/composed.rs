@@ -1,6 +1,6 @@
 //! Attention of Burn's own operations, for any device and with gradients.
 
-use super::{Heads, blocks::Block};
+use super::{Heads, blocks::Block, join};
 use burn::tensor::{Bool, Tensor, activation::softmax};
 use std::ops::Range;
 
@@ -15,10 +15,6 @@ pub(super) fn attention(q: &Tensor<2>, k: &Tensor<2>, v: &Tensor<2>, blocks: &[B
 
 fn rows(tensor: &Tensor<2>, ranges: &[Range<usize>]) -> Tensor<2> {
     join(ranges.iter().map(|range| tensor.clone().narrow(0, range.start, range.len())).collect())
-}
-
-fn join(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
-    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 0) }
 }
 
 fn attend(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, hidden: Tensor<3, Bool>, heads: Heads) -> Tensor<2> {

@@ -7,20 +7,26 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 use std::ops::Range;
 
-pub(super) fn attention(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, blocks: &[Block], heads: Heads) -> FlexTensor {
+pub(super) fn attention(
+    q: &FlexTensor,
+    keys_values: Vec<[Tensor<2>; 2]>,
+    blocks: &[Block],
+    heads: Heads,
+) -> FlexTensor {
+    let kept = Kept::new(keys_values, blocks);
     let groups = heads.key_value;
     let tasks = (0..blocks.len() * groups).into_par_iter().with_max_len(1);
     let parts: Vec<FlexTensor> =
-        tasks.map(|task| attend(q, k, v, &blocks[task / groups], task % groups, heads)).collect();
+        tasks.map(|task| attend(q, &kept, &blocks[task / groups], task % groups, heads)).collect();
     let mut out = FlexTensor::empty(q.layout().shape().clone(), DType::F32);
     write(flex::values_mut(&mut out), &parts, blocks, heads);
     out
 }
 
 /// What a block's tokens gather in one group of heads, `[tokens * heads per group, dim]`, a token's heads one after another.
-fn attend(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, block: &Block, group: usize, heads: Heads) -> FlexTensor {
+fn attend(q: &FlexTensor, kept: &Kept, block: &Block, group: usize, heads: Heads) -> FlexTensor {
     let queries: Tensor<2> = scaled_queries(q, block, group, heads);
-    let [keys, values] = [k, v].map(|kept| flex::give::<2>(columns(kept, &block.keys, group * heads.dim, heads.dim)));
+    let [keys, values] = [0, 1].map(|side| flex::give::<2>(kept.columns(side, &block.keys, group, heads.dim)));
     let mut scores = flex::take(queries.matmul(keys.transpose()));
     let rows = flex::values_mut(&mut scores).chunks_exact_mut(block.num_keys());
     flex::vectorized(
@@ -28,6 +34,62 @@ fn attend(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, block: &Block, group: 
         || rows.enumerate().for_each(|(row, scores)| softmax(scores, &block.visible[row / heads.per_group()])),
     );
     flex::take(flex::give::<2>(scores).matmul(values))
+}
+
+/// Keys and values of all tokens, in parts.
+struct Kept {
+    parts: Vec<[FlexTensor; 2]>,
+    /// The first token of each part.
+    starts: Vec<usize>,
+}
+
+impl Kept {
+    /// Joins the parts where the blocks would together copy more than that.
+    fn new(mut parts: Vec<[Tensor<2>; 2]>, blocks: &[Block]) -> Self {
+        let rows: usize = parts.iter().map(|[keys, _]| keys.dims()[0]).sum();
+        if parts.len() > 1 && blocks.iter().map(Block::num_keys).sum::<usize>() > 2 * rows {
+            parts = vec![super::joined(parts)];
+        }
+        let starts = parts.iter().scan(0, |next, [keys, _]| {
+            let start = *next;
+            *next += keys.dims()[0];
+            Some(start)
+        });
+        let starts = starts.collect();
+        Self { parts: parts.into_iter().map(|both| both.map(flex::take)).collect(), starts }
+    }
+
+    /// The heads of one group in these rows, `[rows, dim]`: a view where the rows are a range of one part, else a copy.
+    fn columns(&self, side: usize, rows: &[Range<usize>], group: usize, dim: usize) -> FlexTensor {
+        if let [range] = rows
+            && let [(part, inside)] = self.within(range).collect::<Vec<_>>().as_slice()
+        {
+            return self.parts[*part][side].narrow(0, inside.start, inside.len()).narrow(1, group * dim, dim);
+        }
+        let mut copied = Vec::with_capacity(rows.iter().map(ExactSizeIterator::len).sum::<usize>() * dim);
+        for (part, inside) in rows.iter().flat_map(|range| self.within(range)) {
+            let tensor = &self.parts[part][side];
+            let width = tensor.layout().shape()[1];
+            let values = &tensor.as_slice::<f32>().unwrap_or_default()[inside.start * width..inside.end * width];
+            values.chunks_exact(width).for_each(|row| copied.extend_from_slice(&row[group * dim..(group + 1) * dim]));
+        }
+        matrix(copied, dim)
+    }
+
+    /// The parts that a range of rows lies in, and its rows within each.
+    fn within<'a>(&'a self, range: &'a Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
+        let first = self.starts.partition_point(|&start| start <= range.start).saturating_sub(1);
+        let parts = (first..self.parts.len()).take_while(|&part| self.starts[part] < range.end);
+        parts.map(|part| {
+            let (start, length) = (self.starts[part], self.parts[part][0].layout().shape()[0]);
+            (part, range.start.max(start) - start..range.end.min(start + length) - start)
+        })
+    }
+}
+
+fn matrix(values: Vec<f32>, width: usize) -> FlexTensor {
+    let shape = [values.len() / width, width];
+    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 /// q / √dim of one group, `[tokens * heads per group, dim]`.
@@ -39,24 +101,6 @@ fn scaled_queries(q: &FlexTensor, block: &Block, group: usize, heads: Heads) -> 
     let mut scaled = Vec::with_capacity(block.tokens.len() * row);
     tokens.for_each(|token| scaled.extend(token[group * row..(group + 1) * row].iter().map(|x| x * scale)));
     flex::give(matrix(scaled, heads.dim))
-}
-
-/// Some columns of some rows: a view where the rows are one range, else a copy.
-fn columns(tensor: &FlexTensor, rows: &[Range<usize>], start: usize, width: usize) -> FlexTensor {
-    if let [rows] = rows {
-        return tensor.narrow(0, rows.start, rows.len()).narrow(1, start, width);
-    }
-    let row_width = tensor.layout().shape()[1];
-    let values = tensor.as_slice::<f32>().unwrap_or_default();
-    let row = |row: usize| &values[row * row_width + start..row * row_width + start + width];
-    let mut copied = Vec::with_capacity(rows.iter().map(ExactSizeIterator::len).sum::<usize>() * width);
-    rows.iter().cloned().flatten().for_each(|index| copied.extend_from_slice(row(index)));
-    matrix(copied, width)
-}
-
-fn matrix(values: Vec<f32>, width: usize) -> FlexTensor {
-    let shape = [values.len() / width, width];
-    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 /// Puts the groups of each block side by side.
