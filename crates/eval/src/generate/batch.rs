@@ -32,6 +32,9 @@ struct Running {
     next: Option<u32>,
 }
 
+/// A prompt that runs, and the logits of the next token of its answer.
+pub(super) type Next = (usize, Vec<f32>);
+
 /// Parts of a store, at most: reading many small ones costs more than joining them now and then.
 const PARTS: usize = 16;
 
@@ -58,7 +61,7 @@ impl<'a, M: CausalLm> Batch<'a, M> {
 
     /// One pass: the logits of the next token of every prompt that runs; `None` when all have ended. Each must then be
     /// told to [`read`](Self::read) a token or to [`end`](Self::end).
-    pub fn step(&mut self) -> Result<Option<Vec<(usize, Vec<f32>)>>, EvalError> {
+    pub fn step(&mut self) -> Result<Option<Vec<Next>>, EvalError> {
         self.admit();
         if self.running.is_empty() {
             return Ok(None);
