@@ -1,8 +1,13 @@
 //! The check of scores passes scores that keep their promises, and finds those that do not.
 
-use junkdna_backend::Seed;
+use burn::tensor::{Tensor, TensorData};
+use junkdna_backend::{HostMatrix, Seed};
 use junkdna_prune::testing::{Claims, Net, check_score};
-use junkdna_prune::{Magnitude, Nested, PruneError, Pruner, Random, Score, Sparsity, WeightRef};
+use junkdna_prune::{
+    Gradients, Largest, Magnitude, Movement, MovementSum, Nested, PruneError, Pruner, Random, Ria, Score, Sparsity,
+    Taylor, Wanda, WeightRef,
+};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,6 +21,67 @@ fn magnitude_holds() {
 #[test]
 fn random_holds() {
     check_score(|_| Random { seed: Seed(7) }, Claims { permutation_equivariant: false, ..Claims::default() });
+}
+
+#[test]
+fn largest_holds() {
+    check_score(|_| Largest, Claims { idempotent: false, ..Claims::default() });
+}
+
+/// A gradient for each weight, `[d_in, d_out]`, between -1 and 1.
+fn gradient(weight: &Tensor<2>) -> Option<Tensor<2>> {
+    let [d_in, d_out] = weight.dims();
+    let values: Vec<f32> = (0..d_in * d_out).map(|i| (i as f32 * 1.7).sin()).collect();
+    Some(Tensor::from_data(TensorData::new(values, [d_in, d_out]), &weight.device()))
+}
+
+#[test]
+fn taylor_holds() {
+    let taylor = |net: &Net| {
+        let mut gradients = Gradients::default();
+        gradients.add(net, gradient).unwrap();
+        Taylor { gradients }
+    };
+    check_score(taylor, Claims { permutation_equivariant: false, ..Claims::default() });
+}
+
+/// What a weight did while it was trained, whatever it is by now.
+#[test]
+fn movement_holds() {
+    let movement = |net: &Net| {
+        let mut sum = MovementSum::default();
+        sum.add(net, gradient).unwrap();
+        Movement { sum }
+    };
+    check_score(movement, Claims { permutation_equivariant: false, idempotent: false, ..Claims::default() });
+}
+
+/// A norm for each input, between 1/2 and 2; the first was never active.
+fn norms(net: &Net) -> BTreeMap<String, Vec<f32>> {
+    let of = |(layer, matrix): (usize, HostMatrix)| {
+        let norm = |input: usize| if input == 0 { 0.0 } else { (input as f32).sin().exp2() };
+        (Net::path(layer), (0..matrix.d_in()).map(norm).collect())
+    };
+    net.matrices().into_iter().enumerate().map(of).collect()
+}
+
+#[test]
+fn wanda_holds() {
+    check_score(|net| Wanda::new(norms(net)), Claims { idempotent: false, ..Claims::default() });
+}
+
+/// Sums over outputs depend on their order in the last bit, and on what is pruned.
+#[test]
+fn ria_holds() {
+    let ria = |net: &Net| {
+        let matrices: Vec<_> = net.matrices().into_iter().enumerate().map(|(l, m)| (Net::path(l), m)).collect();
+        let weights = matrices.iter().map(|(path, matrix)| {
+            let (d_out, d_in) = (matrix.d_out(), matrix.d_in());
+            WeightRef { path, d_out, d_in, values: matrix.as_slice() }
+        });
+        Ria::new(weights, &norms(net), Ria::EXPONENT).unwrap()
+    };
+    check_score(ria, Claims { permutation_equivariant: false, idempotent: false, ..Claims::default() });
 }
 
 /// A score made for each module: magnitude, but what a first mask removed goes first.

@@ -16,9 +16,9 @@ pub struct Ria {
 #[derive(Debug, Clone)]
 struct Known {
     /// 1 / Σ over the inputs of each output.
-    per_output: Vec<f32>,
+    per_output: Vec<f64>,
     /// 1 / Σ over the outputs of each input.
-    per_input: Vec<f32>,
+    per_input: Vec<f64>,
     /// ‖X_j‖₂^a.
     activations: Vec<f32>,
 }
@@ -47,8 +47,9 @@ impl Ria {
     }
 }
 
-/// Of magnitudes; 0 where all are zero, so that their relative importance is too.
-fn inverse_sums(weight: &WeightRef<'_>) -> (Vec<f32>, Vec<f32>) {
+/// Of magnitudes; 0 where all are zero, so that their relative importance is too. In double precision, for in single the
+/// inverse of the smallest floats is infinite.
+fn inverse_sums(weight: &WeightRef<'_>) -> (Vec<f64>, Vec<f64>) {
     let (mut rows, mut columns) = (vec![0f64; weight.d_out], vec![0f64; weight.d_in]);
     for (row, sum) in weight.values.chunks(weight.d_in.max(1)).zip(&mut rows) {
         for (w, column) in row.iter().zip(&mut columns) {
@@ -57,7 +58,7 @@ fn inverse_sums(weight: &WeightRef<'_>) -> (Vec<f32>, Vec<f32>) {
             *column += magnitude;
         }
     }
-    let invert = |sums: Vec<f64>| sums.iter().map(|&sum| if sum > 0.0 { (1.0 / sum) as f32 } else { 0.0 }).collect();
+    let invert = |sums: Vec<f64>| sums.iter().map(|&sum| if sum > 0.0 { 1.0 / sum } else { 0.0 }).collect();
     (invert(rows), invert(columns))
 }
 
@@ -78,7 +79,7 @@ impl Score for Ria {
             let per_input = known.per_input[row.inputs.clone()].iter().zip(&known.activations[row.inputs]);
             let values = &weight.values[row.flat];
             for ((score, w), (per_input, activation)) in scores[run].iter_mut().zip(values).zip(per_input) {
-                *score = w.abs() * (per_output + per_input) * activation;
+                *score = (f64::from(w.abs()) * (per_output + per_input)) as f32 * activation;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A model and a score of one's own: pruned, verified, trained while what is gone stays gone.
 //!
-//!     cargo run -p junkdna-prune --example own_model
+//!     cargo run -p own-model
+//!     cargo test -p own-model       the score is held to what must hold for every score
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, Relu};
@@ -94,4 +95,29 @@ fn main() -> Result<(), PruneError> {
 /// The share of weights that are zero.
 fn zeros(model: &Regression) -> Result<f64, PruneError> {
     Ok(Mask::of_zeros(model, &Default::default())?.sparsity())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use junkdna_prune::testing::{Claims, check_score};
+
+    #[test]
+    fn the_score_keeps_to_what_holds_for_all() {
+        check_score(|_module| FanIn, Claims::default());
+    }
+
+    #[test]
+    fn what_is_gone_stays_gone_and_the_rest_learns() -> Result<(), PruneError> {
+        let device = Device::flex().autodiff();
+        device.seed(1);
+        let (x, y) = points(64, &device);
+        let (dense, _) = train(Regression::new(&device), &x, &y, 50);
+        let mask = Pruner::new(FanIn).mask(&dense, Sparsity::new(0.7)?)?;
+        let (pruned, before) = train(mask.apply(dense)?, &x, &y, 0);
+        let (trained, after) = train(mask.attach(pruned)?, &x, &y, 100);
+        mask.verify(&trained.materialize())?;
+        assert!(after < before, "{after}, {before} before");
+        Ok(())
+    }
 }
