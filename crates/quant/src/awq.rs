@@ -2,6 +2,7 @@
 
 use crate::calibrated::squared_errors;
 use crate::scaled::{self, Reader, Scaling, error_with};
+use crate::scheme::stored_scale;
 use crate::{Grid, Grids, Inputs, MinMax, Parts, QuantError, Quantized, QuantizedModule, RoundToNearest, Scheme};
 use burn::module::Module;
 use junkdna_backend::calibration::QuadraticForm;
@@ -64,8 +65,6 @@ impl Awq {
         let form = inputs.hessian().quadratic_form();
         let mut reader = [Reader { path: String::new(), matrix: matrix.clone(), scheme: self.scheme }];
         let factors = self.factors(inputs, &form, &reader)?;
-        let factors: Vec<f32> =
-            factors.into_iter().map(|factor| crate::scheme::stored_scale(factor, self.scheme.scales())).collect();
         let rows = matrix.as_slice().chunks(d_in.max(1));
         let values = rows.flat_map(|row| row.iter().zip(&factors).map(|(w, factor)| w * factor)).collect();
         reader[0].matrix = HostMatrix::new(values, matrix.d_out(), d_in);
@@ -148,7 +147,10 @@ impl Scaling for Awq {
         let mut best = vec![1.0; magnitudes.len()];
         let mut least = error_with(&best, form, readers, round)?;
         for power in 1..=self.powers {
+            // As they would be stored, for whoever has to keep them.
             let factors = powers(&magnitudes, f32::from(power) / f32::from(self.powers));
+            let factors: Vec<f32> =
+                factors.into_iter().map(|factor| stored_scale(factor, self.scheme.scales())).collect();
             // Factors that overflow a scale are no candidates.
             let error = error_with(&factors, form, readers, round).unwrap_or(f64::INFINITY);
             if error < least {

@@ -29,6 +29,8 @@ mod scheme;
 #[cfg(feature = "calibration")]
 mod smoothquant;
 mod summary;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "calibration")]
 pub use awq::Awq;
