@@ -6,6 +6,7 @@ use junkdna_eval::Engine;
 use junkdna_experiment::training::TrainingMode;
 use junkdna_experiment::{Allocation, Format, GridRange, Width};
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
+use regex::Regex;
 use std::path::PathBuf;
 
 /// Which abilities did compression just destroy in this language model, and would quantizing have cost less?
@@ -20,6 +21,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run an experiment; starting it again resumes it
     Run(Run),
+    /// What an experiment would do: cells, time, disk, power, warnings
+    Plan(PlanArguments),
     /// Write the report of a finished experiment again
     Report(Report),
     /// Remove weights from a model
@@ -51,15 +54,42 @@ pub struct ModelSource {
 }
 
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct Experiment {
     /// The plan, a TOML file
     pub plan: PathBuf,
+    /// Replace a value of the plan, such as suite.items=20 or compression.0.sparsity=[0.5]
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Only cells whose name, such as `magnitude 0.5 global | facts/options=2`, this regular expression finds
+    #[arg(long, value_name = "REGEX")]
+    pub only: Vec<Regex>,
     /// Folder of results [default: results/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Folder of cells, which experiments may share [default: cells in the folder of results]
+    #[arg(long, value_name = "DIR", env = "JUNKDNA_CELLS")]
+    pub cells: Option<PathBuf>,
     /// flex, ndarray, wgpu[:N|:cpu], vulkan[:N|:cpu], cuda[:N] or remote:HOST:PORT
     #[arg(long, default_value_t)]
     pub device: DeviceName,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    /// Do not load the model: tokens are estimated, speed and finished cells are not known
+    #[arg(long)]
+    pub without_model: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub experiment: Experiment,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ pub mod eval;
 pub mod finetune;
 pub mod inspect;
 pub mod list;
+pub mod plan;
 pub mod prune;
 pub mod quantize;
 pub mod report;

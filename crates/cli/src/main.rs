@@ -52,6 +52,7 @@ fn explain(error: &clap::Error) -> ExitCode {
 fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Run(arguments) => commands::run::run(arguments),
+        Command::Plan(arguments) => commands::plan::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Prune(arguments) => commands::prune::run(arguments),
         Command::Quantize(arguments) => commands::quantize::run(arguments),

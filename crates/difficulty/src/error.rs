@@ -15,8 +15,8 @@ pub enum StatsError {
         /// The name found twice.
         name: String,
     },
-    /// An item with fewer than two choices has no chance level.
-    #[error("{what}, item {id}: {choices} choices; a question has at least 2")]
+    /// An item with a single choice leaves nothing to choose.
+    #[error("{what}, item {id}: {choices} choices; a question has at least 2, or 0 where the answer is free")]
     Choices {
         /// Where.
         what: String,

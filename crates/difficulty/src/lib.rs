@@ -3,6 +3,7 @@
 pub mod irt;
 pub mod measure;
 pub mod power;
+pub mod setting;
 pub mod stats;
 pub mod suite;
 

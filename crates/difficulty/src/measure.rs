@@ -15,11 +15,11 @@ pub use repair::{Irreparability, irreparability};
 /// Scores up to this count as chance: sums of thirds and sevenths do not cancel to the last bit.
 pub(crate) const AT_CHANCE: f64 = 1e-9;
 
-/// Chance-corrected score of one item, (correct − c) / (1 − c) with c = 1 / choices: 1 when right, −c / (1 − c) when
-/// wrong, 0 on average for a guess.
+/// Chance-corrected score of one item, (correct − c) / (1 − c) with c = [`ItemOutcome::chance`]: 1 when right,
+/// −c / (1 − c) when wrong, 0 on average for a guess.
 #[must_use]
 pub fn item_score(item: &ItemOutcome) -> f64 {
-    let chance = 1.0 / item.choices as f64;
+    let chance = item.chance();
     (f64::from(u8::from(item.correct)) - chance) / (1.0 - chance)
 }
 

@@ -11,8 +11,16 @@ pub struct ItemOutcome {
     pub id: String,
     /// Whether the model chose the right answer.
     pub correct: bool,
-    /// Number of choices, at least 2; chance is one over it.
+    /// Number of choices, at least 2; chance is one over it. 0 for a free answer, which cannot be guessed.
     pub choices: usize,
+}
+
+impl ItemOutcome {
+    /// How often a guess is right: 1 / choices, 0 for a free answer.
+    #[must_use]
+    pub fn chance(&self) -> f64 {
+        if self.choices == 0 { 0.0 } else { 1.0 / self.choices as f64 }
+    }
 }
 
 /// What one model answered to the items of one task variant.
@@ -25,7 +33,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Checks that there are items, that no id repeats and that every item has at least two choices.
+    /// Checks that there are items, that no id repeats and that no item has a single choice.
     ///
     /// # Errors
     /// [`StatsError::Empty`], [`StatsError::Repeated`], [`StatsError::Choices`].
@@ -39,7 +47,7 @@ impl Outcomes {
             if !seen.insert(item.id.as_str()) {
                 return Err(StatsError::Repeated { what: what(), name: format!("item {}", item.id) });
             }
-            if item.choices < 2 {
+            if item.choices == 1 {
                 return Err(StatsError::Choices { what: what(), id: item.id.clone(), choices: item.choices });
             }
         }

@@ -8,7 +8,7 @@
 mod agreement;
 mod arithmetic;
 mod config;
-mod draw;
+pub(crate) mod draw;
 mod error;
 mod facts;
 mod family;
@@ -18,8 +18,9 @@ mod shots;
 
 pub use config::SuiteConfig;
 pub use error::SuiteError;
+pub use facts::fact_questions;
 pub use family::Family;
-pub use item::{Item, Variant};
+pub use item::{Form, Item, Variant};
 pub use passage::estimate_tokens;
 
 /// The variants of all families in `config`, easiest first within a family.

@@ -2,7 +2,8 @@
 
 use crate::{Compression, ExperimentError, write_whole};
 use junkdna_backend::TokenTree;
-use junkdna_difficulty::suite::Variant;
+use junkdna_difficulty::suite::{Form, Variant};
+use junkdna_eval::Outcome;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ const ENGINE_VERSION: u32 = 1;
 /// Everything that decides the numbers of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellSpec {
-    /// The model's source, its revision, and the precision of its checkpoint.
+    /// The SHA-256 of the model's files: wherever they lie, the same model has the same cells.
     pub model: String,
     /// The device's name.
     pub device: String,
@@ -41,8 +42,22 @@ pub struct Cell {
     pub effective_bits: f64,
     /// The share of compressed weights that are zero.
     pub sparsity: f64,
-    /// One per question, in the suite's order.
+    /// What it took.
+    #[serde(default)]
+    pub cost: Cost,
+    /// One per question, in the variant's order.
     pub answers: Vec<Answer>,
+}
+
+/// Time spent, which decides no number.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// Tokens scored, shared beginnings once.
+    pub tokens: usize,
+    /// Seconds of scoring.
+    pub scoring: f64,
+    /// Seconds of compressing the model, once for all its cells of one run.
+    pub compressing: f64,
 }
 
 /// What the model made of one question.
@@ -52,12 +67,47 @@ pub struct Answer {
     pub id: String,
     /// The right choice.
     pub gold: usize,
-    /// ln p of each choice.
+    /// ln p of each choice; of a free answer, of each right one.
     pub loglikelihood: Vec<f64>,
-    /// Whether the likeliest choice is the right one.
+    /// Of a free answer: whether greedy decoding would give each right one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greedy: Option<Vec<bool>>,
+    /// Whether the likeliest choice is the right one, or greedy decoding gives a right answer.
     pub correct: bool,
     /// Whether the choice that is likeliest per character is the right one.
     pub correct_normalized: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(id: &str, form: Form, outcome: &Outcome) -> Self {
+        let free = form == Form::Free;
+        let greedy = outcome.is_greedy.iter().any(|&greedy| greedy);
+        Self {
+            id: id.to_owned(),
+            gold: outcome.gold,
+            correct: if free { greedy } else { outcome.correct() },
+            correct_normalized: if free { greedy } else { outcome.correct_normalized() },
+            greedy: free.then(|| outcome.is_greedy.clone()),
+            loglikelihood: outcome.loglikelihood.clone(),
+        }
+    }
+
+    /// The choice that the model takes: the likeliest; of a free answer the right one that it gives, if it gives one.
+    pub fn chosen(&self) -> Option<usize> {
+        match &self.greedy {
+            Some(greedy) => greedy.iter().position(|&greedy| greedy),
+            None => {
+                let first = (None, f64::NEG_INFINITY);
+                let best = |best: (Option<usize>, f64), (at, &l): (usize, &f64)| if l > best.1 { (Some(at), l) } else { best };
+                self.loglikelihood.iter().enumerate().fold(first, best).0
+            }
+        }
+    }
+
+    /// Choices to guess among; 0 where nothing can be guessed.
+    pub fn choices(&self) -> usize {
+        if self.greedy.is_some() { 0 } else { self.loglikelihood.len() }
+    }
 }
 
 impl CellSpec {
@@ -88,12 +138,12 @@ impl CellSpec {
     }
 
     fn file(&self, folder: &Path) -> PathBuf {
-        folder.join("cells").join(format!("{}.json", self.key()))
+        folder.join(format!("{}.json", self.key()))
     }
 }
 
 impl Cell {
-    /// The cell of this spec, if it was finished before.
+    /// The cell of this spec, if it was finished before, in a folder of cells.
     ///
     /// # Errors
     /// A file that is there and cannot be read, or is not that cell.
@@ -113,7 +163,7 @@ impl Cell {
         Ok(Some(cell))
     }
 
-    /// Writes the cell; whole or not at all.
+    /// Writes the cell into a folder of cells; whole or not at all.
     ///
     /// # Errors
     /// [`ExperimentError::Io`], for example on a full disk.
@@ -132,6 +182,6 @@ fn digest(samples: &[TokenTree]) -> String {
     hex(&hash.finalize())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

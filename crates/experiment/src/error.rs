@@ -27,6 +27,32 @@ pub enum ExperimentError {
         /// The key and what would be right.
         problem: String,
     },
+    /// A data file that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A text that the model cannot read whole.
+    #[error("{variant}: a text fills the model's context of {context} tokens, its beginning would be cut off; ask for less")]
+    TooLong {
+        /// The task variant.
+        variant: String,
+        /// Tokens that the model can read.
+        context: usize,
+    },
+    /// Two levels of a family that do not hold the same questions.
+    #[error("{left} and {right} are to be paired, but question {id} is in only one of them")]
+    Unpaired {
+        /// One level.
+        left: String,
+        /// The other.
+        right: String,
+        /// The question.
+        id: String,
+    },
     /// Calibration text that cannot be used, or is missing.
     #[error("{}: calibration: {problem}", path.display())]
     Calibration {
@@ -64,6 +90,9 @@ pub enum ExperimentError {
     /// A suite that cannot be generated.
     #[error(transparent)]
     Suite(#[from] junkdna_difficulty::suite::SuiteError),
+    /// A setting that cannot be applied to a task.
+    #[error(transparent)]
+    Setting(#[from] junkdna_difficulty::setting::SettingError),
     /// Results that cannot be judged.
     #[error(transparent)]
     Statistics(#[from] junkdna_difficulty::StatsError),

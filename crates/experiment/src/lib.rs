@@ -4,8 +4,10 @@
 
 mod calibration;
 mod cell;
+mod checksum;
 mod compression;
 mod error;
+mod estimate;
 mod files;
 mod format;
 mod plan;
@@ -15,14 +17,15 @@ mod tasks;
 pub mod training;
 
 pub use calibration::Calibration;
-pub use cell::{Answer, Cell, CellSpec};
+pub use cell::{Answer, Cell, CellSpec, Cost};
 pub use compression::{
     Allocation, Compressed, Compression, GridRange, GridRounding, PruneMethod, QuantizeOptions, Quantizer, TextLoss,
     Width,
 };
 pub use error::ExperimentError;
+pub use estimate::{Estimate, ModelEstimate, PowerEstimate, default_folder, estimate};
 pub use files::write_whole;
 pub use format::Format;
-pub use plan::{Grid, Plan};
+pub use plan::{GapPlan, GradedPlan, Grid, LevelPlan, Models, Plan, SourcePlan, TaskPlan};
 pub use report::Report;
 pub use run::{Event, Options, Run, run};

@@ -5,7 +5,12 @@ use junkdna_difficulty::suite::SuiteConfig;
 use junkdna_prune::{Scope, Target};
 use junkdna_quant::Granularity;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+mod file;
+mod tasks;
+
+pub use tasks::{GapPlan, GradedPlan, LevelPlan, SourcePlan, TaskPlan};
 
 /// An experiment as its TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,16 +18,55 @@ use std::path::Path;
 pub struct Plan {
     /// Its name, and that of its folder of results.
     pub name: String,
-    /// The model, as after `--model`.
-    pub model: String,
-    /// The built-in tasks.
+    /// The model, or several, as after `--model`.
+    #[serde(alias = "models")]
+    pub model: Models,
+    /// The folder of data files; `$JUNKDNA_DATA_DIR` where absent, or else the plan's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Seeds of all that is random in compression and training, where it does not say others.
+    #[serde(default = "one_seed")]
+    pub seeds: Vec<u64>,
+    /// Whether the verdicts are to hold for other seeds too: then one seed is an error.
     #[serde(default)]
-    pub suite: SuiteConfig,
+    pub over_seeds: bool,
+    /// The built-in tasks; all of them where the plan names no tasks at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<SuiteConfig>,
+    /// Tasks with a knob.
+    #[serde(default, rename = "task", skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskPlan>,
+    /// Families whose levels are files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub graded: Vec<GradedPlan>,
+    /// Tasks graded by the human-model gap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub human_gap: Vec<GapPlan>,
     /// Text for the methods that need calibration.
     #[serde(default)]
     pub calibration: Option<Calibration>,
     /// The compressed versions to compare with the dense model.
     pub compression: Vec<Grid>,
+}
+
+/// One model or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Models {
+    /// One.
+    One(String),
+    /// Each gets a report of its own.
+    Several(Vec<String>),
+}
+
+impl Models {
+    /// The models in order.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(model) => std::slice::from_ref(model),
+            Self::Several(models) => models,
+        }
+    }
 }
 
 /// Several compressions by one method.
@@ -47,7 +91,8 @@ pub enum Grid {
         /// Sparsities in [0, 1).
         sparsity: Vec<f64>,
         /// One compressed model each.
-        #[serde(default = "one_seed")]
+        /// The plan's seeds where absent.
+        #[serde(default)]
         seeds: Vec<u64>,
         /// What competes.
         #[serde(default)]
@@ -111,12 +156,50 @@ impl Plan {
     /// # Errors
     /// A file that cannot be read, a key that is unknown or has a wrong value, by name and line.
     pub fn read(path: &Path) -> Result<Self, ExperimentError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ExperimentError::Io { path: path.to_owned(), source })?;
-        let wrong = |problem: String| ExperimentError::Plan { path: path.to_owned(), problem };
-        let plan: Self = toml::from_str(&text).map_err(|error| wrong(place(&text, &error)))?;
-        plan.check().map_err(wrong)?;
+        Self::read_with(path, &[])
+    }
+
+    /// Reads a plan and replaces values in it: `suite.items=20`, `compression.0.sparsity=[0.5]`.
+    ///
+    /// # Errors
+    /// As [`Plan::read`]; a path that leads nowhere.
+    pub fn read_with(path: &Path, overrides: &[String]) -> Result<Self, ExperimentError> {
+        let mut plan = file::read(path, overrides)?;
+        plan.locate(path);
+        plan.check().map_err(|problem| ExperimentError::Plan { path: path.to_owned(), problem })?;
         Ok(plan)
+    }
+
+    /// Makes the paths in a plan independent of where it lies.
+    fn locate(&mut self, path: &Path) {
+        let own = path.parent().unwrap_or(Path::new("")).to_owned();
+        let data = match (self.data.take(), std::env::var_os("JUNKDNA_DATA_DIR")) {
+            (Some(folder), _) => own.join(folder),
+            (None, Some(folder)) => PathBuf::from(folder),
+            (None, None) => own,
+        };
+        if let Some(calibration) = &mut self.calibration
+            && !calibration.file.exists()
+        {
+            calibration.file = data.join(&calibration.file);
+        }
+        self.data = Some(data);
+    }
+
+    /// The folder of data files.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// The built-in tasks, where they are asked for.
+    pub(crate) fn built_in(&self) -> Option<SuiteConfig> {
+        let none_named = self.tasks.is_empty() && self.graded.is_empty() && self.human_gap.is_empty();
+        self.suite.clone().or_else(|| none_named.then(SuiteConfig::default))
+    }
+
+    /// The seed of what the statistics draw.
+    pub(crate) fn seed(&self) -> u64 {
+        self.suite.as_ref().map_or_else(|| self.seeds.first().copied().unwrap_or(0), |suite| suite.seed)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -124,6 +207,14 @@ impl Plan {
         if self.name.is_empty() || !self.name.chars().all(is_plain) || self.name.starts_with('.') {
             return Err(format!("name is `{}`; letters, digits, `-`, `_` and `.` are expected", self.name));
         }
+        if self.model.all().is_empty() {
+            return Err("model: none is named".into());
+        }
+        if self.seeds.is_empty() {
+            return Err("seeds: at least one is needed".into());
+        }
+        self.check_seeds()?;
+        self.check_families()?;
         let compressions = self.compressions()?;
         let mut names: Vec<String> = compressions.iter().map(Compression::name).collect();
         names.sort();
@@ -138,6 +229,36 @@ impl Plan {
         }
     }
 
+    /// What is to hold for other seeds needs several.
+    fn check_seeds(&self) -> Result<(), String> {
+        let random = self.compression.iter().enumerate().find_map(|(index, grid)| match grid {
+            Grid::Random { seeds, .. } if seeds.len().max(usize::from(seeds.is_empty()) * self.seeds.len()) < 2 => {
+                Some(index)
+            }
+            _ => None,
+        });
+        match random {
+            Some(index) if self.over_seeds => Err(format!(
+                "compression {}: one seed, and over_seeds asks for verdicts about others too; list several seeds",
+                index + 1
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_families(&self) -> Result<(), String> {
+        let named = self.tasks.iter().map(|task| &task.name);
+        let named = named.chain(self.graded.iter().map(|graded| &graded.name));
+        let mut names: Vec<&str> = named.chain(self.human_gap.iter().map(|gap| &gap.name)).map(String::as_str).collect();
+        let suite = self.suite.iter().flat_map(|suite| &suite.families).map(|family| family.name());
+        names.extend(suite);
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("task `{}` is there twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
     /// Every compression, the dense model first.
     ///
     /// # Errors
@@ -146,7 +267,7 @@ impl Plan {
         let mut all = vec![Compression::Dense];
         for (index, grid) in self.compression.iter().enumerate() {
             let place = |problem: String| format!("compression {}: {problem}", index + 1);
-            all.extend(grid.expand().map_err(place)?);
+            all.extend(grid.expand(&self.seeds).map_err(place)?);
         }
         if all.len() == 1 {
             return Err("no compression; give at least one [[compression]]".into());
@@ -156,7 +277,7 @@ impl Plan {
 }
 
 impl Grid {
-    fn expand(&self) -> Result<Vec<Compression>, String> {
+    fn expand(&self, all_seeds: &[u64]) -> Result<Vec<Compression>, String> {
         let compressions: Vec<Compression> = match self {
             Self::Magnitude(asked) => asked.expand(PruneMethod::Magnitude)?,
             Self::Largest(asked) => asked.expand(PruneMethod::Largest)?,
@@ -174,6 +295,7 @@ impl Grid {
                     };
                     random.expand(PruneMethod::Random { seed: *seed })
                 };
+                let seeds = if seeds.is_empty() { all_seeds } else { seeds };
                 seeds.iter().map(asked).collect::<Result<Vec<_>, _>>()?.concat()
             }
             Self::Rtn(codes) => codes.expand(Quantizer::Rtn)?,
@@ -209,14 +331,5 @@ impl Pruned {
             Ok(Compression::Prune { method, target, scope, allocation: self.allocation.clone(), rounding: None })
         };
         self.sparsity.iter().map(f64::to_string).chain(self.pattern.iter().cloned()).map(prune).collect()
-    }
-}
-
-/// The message of a TOML error in one line, with the line it is about.
-fn place(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    match error.span() {
-        Some(span) => format!("line {}: {message}", text[..span.start.min(text.len())].matches('\n').count() + 1),
-        None => message,
     }
 }

@@ -28,5 +28,5 @@ pub use export::{LinearName, Storage, export, export_as, linears, write_folder};
 pub use llama::Llama;
 pub use load::{load, load_compact};
 pub use model::{Loaded, Model};
-pub use source::{Cache, Source};
+pub use source::{Cache, Resolved, Source};
 pub use tokenizer::Tokenizer;

@@ -1,14 +1,13 @@
-use crate::arguments::Run;
+use crate::arguments::{Experiment, Run};
+use crate::commands::report::print_reports;
 use crate::error::CliError;
+use crate::output;
 use crate::progress::Progress;
-use crate::{commands::report::print_verdicts, output};
-use junkdna_experiment::{Event, Options, Plan, run as run_plan};
+use junkdna_experiment::{Event, Options, Plan, default_folder, run as run_plan};
 use junkdna_model::Cache;
 
 pub fn run(arguments: Run) -> Result<(), CliError> {
-    let plan = Plan::read(&arguments.plan)?;
-    let out = arguments.out.unwrap_or_else(|| std::path::Path::new("results").join(&plan.name));
-    let options = Options { out, device: arguments.device, cache: Cache::from_env()? };
+    let (plan, options) = read(&arguments.experiment)?;
     let mut progress = Progress::new("starting");
     let finished = run_plan(&plan, &options, |event| match event {
         Event::Loading(model) => progress.label(&format!("loading {model}")),
@@ -21,5 +20,30 @@ pub fn run(arguments: Run) -> Result<(), CliError> {
     });
     progress.finish();
     let finished = finished?;
-    if arguments.json { output::json(&finished.report) } else { print_verdicts(&finished.report, &finished.page) }
+    match finished.page {
+        None => output::line("this part is finished; run the plan without --only for its report"),
+        Some(_) if arguments.json => print_json(&finished.reports),
+        Some(page) => print_reports(&finished.reports, &page),
+    }
+}
+
+/// The report of one model as it is, of several as a list.
+pub fn print_json(reports: &[junkdna_experiment::Report]) -> Result<(), CliError> {
+    match reports {
+        [report] => output::json(report),
+        reports => output::json(&reports),
+    }
+}
+
+/// The plan, and where and on what it is run.
+pub fn read(experiment: &Experiment) -> Result<(Plan, Options), CliError> {
+    let plan = Plan::read_with(&experiment.plan, &experiment.set)?;
+    let options = Options {
+        out: experiment.out.clone().unwrap_or_else(|| default_folder(&plan)),
+        cells: experiment.cells.clone(),
+        only: experiment.only.clone(),
+        device: experiment.device.clone(),
+        cache: Cache::from_env()?,
+    };
+    Ok((plan, options))
 }

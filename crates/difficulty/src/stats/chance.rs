@@ -5,7 +5,7 @@ use crate::{Outcomes, StatsError, measure};
 /// P(X ≥ observed) where X counts the right answers of a guesser: the exact one-sided test of "above chance".
 ///
 /// The distribution is Poisson-binomial with success probabilities 1 / choices, by convolution in O(n²); with equal
-/// numbers of choices this is the exact binomial test.
+/// numbers of choices this is the exact binomial test. A free answer cannot be guessed: one right answer is above chance.
 ///
 /// # Errors
 /// Those of [`Outcomes::check`].
@@ -14,7 +14,7 @@ pub fn p_above_chance(outcomes: &Outcomes) -> Result<f64, StatsError> {
     let observed = outcomes.items.iter().filter(|item| item.correct).count();
     let mut probability = vec![1.0];
     for item in &outcomes.items {
-        let chance = 1.0 / item.choices as f64;
+        let chance = item.chance();
         probability.push(0.0);
         for count in (0..probability.len()).rev() {
             let one_less = if count == 0 { 0.0 } else { probability[count - 1] };
@@ -114,6 +114,13 @@ mod tests {
         // Both right: 1/2 · 1/4; at least one: 1 − 1/2 · 3/4.
         assert_eq!(p_above_chance(&outcomes(2, &[2, 4])), Ok(0.125));
         assert_eq!(p_above_chance(&outcomes(1, &[2, 4])), Ok(0.625));
+    }
+
+    #[test]
+    fn a_free_answer_is_no_guess() {
+        assert_eq!(p_above_chance(&outcomes(0, &[0; 5])), Ok(1.0));
+        assert_eq!(p_above_chance(&outcomes(1, &[0; 5])), Ok(0.0));
+        assert_eq!(measure::score(&outcomes(2, &[0; 5])), Ok(0.4));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! prefix of the next level's.
 
 use super::draw::{place_gold, shuffled, stream, take};
-use super::{Family, Item, SuiteConfig, SuiteError, Variant};
+use super::{Family, Form, Item, SuiteConfig, SuiteError, Variant};
 
 /// Singular and plural.
 type Forms = (&'static str, &'static str);
@@ -131,7 +131,7 @@ fn item(sentence: &Sentence, attractors: usize, seed: u64) -> Item {
     for (noun, preposition) in nouns.into_iter().zip(prepositions).take(attractors) {
         context.push_str(&format!(" {preposition} the {}", form(noun, !plural)));
     }
-    Item { id: sentence.id.clone(), context, choices, gold }
+    Item { id: sentence.id.clone(), context, choices, gold, form: Form::Choice }
 }
 
 const fn form(forms: Forms, plural: bool) -> &'static str {

@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::draw::{pick, place_gold, shuffled, stream, take};
-use super::{Family, Item, SuiteConfig, SuiteError, Variant};
+use super::{Family, Form, Item, SuiteConfig, SuiteError, Variant};
 
 /// Most digits of an operand.
 pub(super) const MAX_DIGITS: usize = 6;
@@ -102,7 +102,8 @@ fn item(problem: &Problem, digits: usize, seed: u64) -> Item {
     let mut rng = stream(seed, &format!("{}/{digits}", problem.id));
     let distractors = distractors(answer, &mut rng);
     let (choices, gold) = place_gold(&answer.to_string(), &distractors, &mut rng);
-    Item { id: problem.id.clone(), context: format!("{HEADER}{question}"), choices, gold }
+    let context = format!("{HEADER}{question}");
+    Item { id: problem.id.clone(), context, choices, gold, form: Form::Choice }
 }
 
 /// One near miss and numbers drawn from all of the answer's length: a shorter number would have a higher log-likelihood

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Family, SuiteError};
 
 /// The generator for `purpose` under `seed`: the ChaCha stream is the 64-bit FNV-1a hash of the purpose.
-pub(super) fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
     let hash = purpose
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
@@ -18,7 +18,7 @@ pub(super) fn stream(seed: u64, purpose: &str) -> ChaCha8Rng {
 }
 
 /// `values` in a random order.
-pub(super) fn shuffled<T>(mut values: Vec<T>, rng: &mut ChaCha8Rng) -> Vec<T> {
+pub(crate) fn shuffled<T>(mut values: Vec<T>, rng: &mut ChaCha8Rng) -> Vec<T> {
     values.shuffle(rng);
     values
 }

@@ -6,16 +6,34 @@
 mod tables;
 
 use super::draw::{interleave, place_gold, shuffled, stream, take};
-use super::{Family, Item, SuiteConfig, SuiteError, Variant};
+use crate::setting;
+
+use super::{Family, Form, Item, SuiteConfig, SuiteError, Variant};
 use tables::{Fact, TABLES, Table};
 
 /// Most options of a question.
 pub(super) const MAX_OPTIONS: usize = 8;
 
+/// The facts as questions to which other settings can be applied; those of a smaller number are the first of a larger.
+#[must_use]
+pub fn fact_questions(seed: u64) -> Vec<setting::Question> {
+    let plain = |question: Question| setting::Question {
+        id: question.id,
+        passage: None,
+        prompt: question.context,
+        answers: std::iter::once(question.gold.to_owned()).chain(question.also).collect(),
+        wrong: question.distractors,
+        delimiter: " ".to_owned(),
+    };
+    pool(seed).into_iter().map(plain).collect()
+}
+
 struct Question {
     id: String,
     context: String,
     gold: &'static str,
+    /// Other right answers.
+    also: Vec<String>,
     /// Wrong answers, in the order in which they are added.
     distractors: Vec<String>,
 }
@@ -45,14 +63,16 @@ fn question(table: &Table, fact: &Fact, seed: u64) -> Question {
     let id = format!("facts/{}/{}", table.name, fact.key);
     let mut distractors = shuffled(table.wrong_answers(fact), &mut stream(seed, &id));
     distractors.truncate(MAX_OPTIONS - 1);
-    Question { id, context: format!("{}{}", table.header(), table.question(fact)), gold: fact.answer, distractors }
+    let context = format!("{}{}", table.header(), table.question(fact));
+    let also = fact.also.iter().map(|also| (*also).to_owned()).collect();
+    Question { id, context, gold: fact.answer, also, distractors }
 }
 
 impl Question {
     fn ask(&self, options: usize, seed: u64) -> Item {
         let mut rng = stream(seed, &format!("{}/{options}", self.id));
         let (choices, gold) = place_gold(self.gold, &self.distractors[..options - 1], &mut rng);
-        Item { id: self.id.clone(), context: self.context.clone(), choices, gold }
+        Item { id: self.id.clone(), context: self.context.clone(), choices, gold, form: Form::Choice }
     }
 }
 

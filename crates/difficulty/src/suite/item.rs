@@ -2,17 +2,37 @@ use serde::{Deserialize, Serialize};
 
 use super::Family;
 
-/// One multiple-choice question.
+/// How an item is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// The likeliest of the choices.
+    #[default]
+    Choice,
+    /// What greedy decoding writes; right where it begins with one of the choices, which are all right.
+    Free,
+}
+
+impl Form {
+    fn is_choice(&self) -> bool {
+        *self == Self::Choice
+    }
+}
+
+/// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Names the base item: equal across the levels of a family (levels are paired), unique within a variant.
     pub id: String,
-    /// What the model reads first; never empty.
+    /// What the model reads first; empty only where whole sentences are compared.
     pub context: String,
-    /// The continuations to compare, at least two, all different, each starting with a space.
+    /// The continuations to compare, at least two, all different; of a free answer those that are right.
     pub choices: Vec<String>,
-    /// Index of the right one in `choices`.
+    /// Index of the right one in `choices`; 0 for a free answer.
     pub gold: usize,
+    /// How it is answered.
+    #[serde(default, skip_serializing_if = "Form::is_choice")]
+    pub form: Form,
 }
 
 /// The items of one family at one level of difficulty.

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::draw::{pick, place_gold, shuffled, stream};
-use super::{Family, Item, SuiteConfig, SuiteError, Variant};
+use super::{Family, Form, Item, SuiteConfig, SuiteError, Variant};
 
 const OPTIONS: usize = 4;
 
@@ -165,6 +165,7 @@ impl Story {
             context: format!("{passage}\nThe {} {} is in the", self.color, self.thing),
             choices: self.choices.clone(),
             gold: self.gold,
+            form: Form::Choice,
         }
     }
 }

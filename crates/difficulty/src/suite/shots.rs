@@ -7,7 +7,7 @@
 mod tables;
 
 use super::draw::{interleave, place_gold, shuffled, stream, take};
-use super::{Family, Item, SuiteConfig, SuiteError, Variant};
+use super::{Family, Form, Item, SuiteConfig, SuiteError, Variant};
 use tables::{TABLES, Table};
 
 /// Most examples before the question.
@@ -71,6 +71,7 @@ impl Question {
             context: format!("{}{} ->", self.examples[..shots].concat(), self.word),
             choices: self.choices.clone(),
             gold: self.gold,
+            form: Form::Choice,
         }
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Series;
+use crate::{Compression, Series};
 use crate::stats::Estimate;
 
 /// What is claimed.
@@ -70,6 +70,9 @@ pub struct Verdict {
     pub p: Option<f64>,
     /// The rule, in words.
     pub rule: String,
+    /// The compressed models that it was judged on.
+    #[serde(default)]
+    pub models: Vec<String>,
     /// Variants that were kept out, each with why.
     pub excluded: Vec<String>,
     /// The effect family by family, where the claim is about families.
@@ -94,6 +97,7 @@ impl Verdict {
             interval: None,
             p: None,
             rule,
+            models: Vec::new(),
             excluded: excluded.to_vec(),
             families: Vec::new(),
         }
@@ -103,6 +107,15 @@ impl Verdict {
         self.effect = Some(estimate.value);
         self.interval = Some(estimate.interval(confidence));
         self.p = Some(estimate.p);
+        self
+    }
+
+    pub(super) fn judged_on(mut self, compressions: &[&Compression]) -> Self {
+        for compression in compressions {
+            if !self.models.contains(&compression.name) {
+                self.models.push(compression.name.clone());
+            }
+        }
         self
     }
 

@@ -29,7 +29,7 @@ pub(super) fn judge(
         return Ok(undecided("no family has enough levels between floor and ceiling"));
     }
     let slope = estimate(study, &families, &compressions, &[], slope)?;
-    let mut verdict = undecided("").with_estimate(&slope, config.confidence());
+    let mut verdict = undecided("").with_estimate(&slope, config.confidence()).judged_on(&compressions);
     verdict.families = family_estimates(study, &families, &compressions, &[], config)?;
     let mean = estimate(study, &families, &compressions, &[], mean)?.value;
     let (outcome, reason) = by_sign(&slope, config.alpha);

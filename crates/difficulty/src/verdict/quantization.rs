@@ -40,7 +40,7 @@ pub(super) fn judge_no_ordering(
     let slopes = estimate(study, &families, &compressions, &[], slope)?;
     let one_change = slope(&levels(study, &families, &compressions, &[])?)?.one_change;
     let equivalence = equivalence_of_rare(&slopes, one_change, config.unseen_changes(), margin)?;
-    let mut verdict = undecided("").with_estimate(&slopes, config.confidence());
+    let mut verdict = undecided("").with_estimate(&slopes, config.confidence()).judged_on(&compressions);
     verdict.families = family_estimates(study, &families, &compressions, &[], config)?;
     let ordered = verdict.families.iter().find(|family| family.p_holm <= config.alpha && family.effect > margin);
     let ordered = ordered.map(|family| format!("family {} alone is ordered", family.family));
@@ -88,7 +88,8 @@ pub(super) fn judge_contrast(
     let pruned = side(study, &matches, |pair| &pair.pruned)?;
     let quantized = side(study, &matches, |pair| &pair.quantized)?;
     let difference = estimate(study, &families, &pruned, &quantized, slope)?;
-    let mut verdict = undecided("").with_estimate(&difference, config.confidence());
+    let sides = [pruned.as_slice(), quantized.as_slice()].concat();
+    let mut verdict = undecided("").with_estimate(&difference, config.confidence()).judged_on(&sides);
     verdict.families = family_estimates(study, &families, &pruned, &quantized, config)?;
     let (outcome, reason) = by_sign(&difference, config.alpha);
     Ok(verdict.decide(outcome, reason))

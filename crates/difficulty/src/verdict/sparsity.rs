@@ -44,7 +44,7 @@ pub(super) fn judge(
         .try_fold(0.0, |largest: f64, p: Result<f64, StatsError>| p.map(|p| largest.max(p)))?;
     let growth = page.p_permutation.max(total.p_rise());
     let p = growth.max(no_fall);
-    let mut verdict = undecided("").with_estimate(&total.rise, config.confidence());
+    let mut verdict = undecided("").with_estimate(&total.rise, config.confidence()).judged_on(&groups.concat());
     verdict.p = Some(p);
     Ok(if total.p_fall() <= config.alpha {
         verdict.decide(Decision::Contradicted, "the drop shrinks with sparsity")

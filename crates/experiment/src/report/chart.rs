@@ -1,12 +1,14 @@
-//! Line charts and heat maps as SVG.
+//! Line charts and heat maps as SVG, inside the page and as files.
 
 use std::fmt::Write;
 
 /// One line of a chart.
 pub(super) struct Line {
     pub name: String,
-    /// A CSS class that gives the colour.
+    /// CSS classes that give colour and dashes.
     pub class: String,
+    /// Which mark its points have, so that colour is not all that tells lines apart.
+    pub mark: usize,
     pub points: Vec<Point>,
 }
 
@@ -72,23 +74,84 @@ fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {
     values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| [low.min(v), high.max(v)])
 }
 
-/// A chart with a legend below it.
-pub(super) fn lines(axes: &Axes, lines: &[Line]) -> String {
-    let scale = Scale::of(axes, lines);
-    let mut svg = format!(
-        r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}"><text class="title" x="{LEFT}" y="18">{title}</text>"#,
-        title = escape(&axes.title)
-    );
-    grid(&mut svg, axes, &scale);
-    for line in lines {
-        draw(&mut svg, line, &scale);
+/// A line chart.
+pub(super) struct Chart {
+    pub axes: Axes,
+    pub lines: Vec<Line>,
+}
+
+/// Height of a line of a file's legend.
+const LEGEND: f64 = 18.0;
+
+impl Chart {
+    /// For the page: the chart with a legend below it.
+    pub(super) fn figure(&self) -> String {
+        let title = escape(&self.axes.title);
+        let mut html = format!(
+            r#"<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{}</svg><figcaption>"#,
+            self.body()
+        );
+        for line in &self.lines {
+            let _ = write!(
+                html,
+                r#"<span class="key"><svg class="sign" viewBox="0 0 34 12" aria-hidden="true">{}</svg>{}</span> "#,
+                sign(line, 0.0, 6.0),
+                escape(&line.name)
+            );
+        }
+        html + "</figcaption></figure>"
     }
-    svg.push_str("</svg>");
-    let mut html = format!("<figure>{svg}<figcaption>");
-    for line in lines {
-        let _ = write!(html, r#"<span class="key {}">{}</span> "#, line.class, escape(&line.name));
+
+    /// For a file: the chart with its colours and its legend.
+    pub(super) fn file(&self) -> String {
+        let mut body = self.body();
+        for (at, line) in self.lines.iter().enumerate() {
+            let y = HEIGHT + LEGEND * (at as f64 + 0.5);
+            body += &sign(line, LEFT, y);
+            let _ = write!(body, r#"<text class="key" x="{}" y="{:.1}">{}</text>"#, LEFT + 42.0, y + 4.0, escape(&line.name));
+        }
+        document(WIDTH, HEIGHT + LEGEND * (self.lines.len() as f64 + 0.5), &body)
     }
-    html + "</figcaption></figure>"
+
+    fn body(&self) -> String {
+        let scale = Scale::of(&self.axes, &self.lines);
+        let mut svg = format!(r#"<text class="title" x="{LEFT}" y="18">{}</text>"#, escape(&self.axes.title));
+        grid(&mut svg, &self.axes, &scale);
+        for line in &self.lines {
+            draw(&mut svg, line, &scale);
+        }
+        svg
+    }
+}
+
+/// A piece of a line with its mark.
+fn sign(line: &Line, x: f64, y: f64) -> String {
+    let class = &line.class;
+    format!(
+        r#"<line class="line {class}" x1="{x}" x2="{}" y1="{y}" y2="{y}"/><path class="dot {class}" d="{}"/>"#,
+        x + 34.0,
+        mark(line.mark, x + 17.0, y)
+    )
+}
+
+/// A file of its own: its colours are the page's on white.
+fn document(width: f64, height: f64, body: &str) -> String {
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{body}</svg>"##,
+        include_str!("plot.css")
+    )
+}
+
+/// The outline of a mark: circle, square, triangle, diamond, downward triangle or bar.
+fn mark(kind: usize, x: f64, y: f64) -> String {
+    match kind % 6 {
+        0 => format!("M{:.1} {y:.1}a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", x - 3.6),
+        1 => format!("M{:.1} {:.1}h6.6v6.6h-6.6z", x - 3.3, y - 3.3),
+        2 => format!("M{x:.1} {:.1}l4.2 7.4h-8.4z", y - 4.6),
+        3 => format!("M{x:.1} {:.1}l4.6 4.6l-4.6 4.6l-4.6 -4.6z", y - 4.6),
+        4 => format!("M{x:.1} {:.1}l4.2 -7.4h-8.4z", y + 4.6),
+        _ => format!("M{:.1} {:.1}h8.8v3.4h-8.8z", x - 4.4, y - 1.7),
+    }
 }
 
 // Writing to a String cannot fail.
@@ -149,7 +212,8 @@ fn draw(svg: &mut String, line: &Line, scale: &Scale) {
         let (x, y) = (scale.x(point.x), scale.y(point.y));
         let _ = write!(
             svg,
-            r#"<circle class="dot {class}" cx="{x:.1}" cy="{y:.1}" r="3.4"><title>{}</title></circle>"#,
+            r#"<path class="dot {class}" d="{}"><title>{}</title></path>"#,
+            mark(line.mark, x, y),
             escape(&point.label)
         );
     }
@@ -163,6 +227,51 @@ fn place(scale: &Scale, x: f64, y: f64) -> String {
 pub(super) struct HeatRow {
     pub name: String,
     pub cells: Vec<(Option<f64>, String)>,
+}
+
+/// The same table as a file.
+pub(super) fn heat_file(groups: &[(String, Vec<String>)], rows: &[HeatRow]) -> String {
+    const CELL: [f64; 2] = [36.0, 20.0];
+    let names = 12.0 + 6.4 * rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0) as f64;
+    let columns: usize = groups.iter().map(|(_, columns)| columns.len()).sum();
+    let mut body = String::new();
+    let text = |body: &mut String, class: &str, anchor: &str, x: f64, y: f64, text: &str| {
+        let _ = write!(body, r#"<text class="{class}" text-anchor="{anchor}" x="{x:.1}" y="{y:.1}">{}</text>"#, escape(text));
+    };
+    let mut column = 0;
+    for (group, titles) in groups {
+        let x = |column: usize| names + CELL[0] * column as f64;
+        text(&mut body, "tick", "middle", (x(column) + x(column + titles.len())) / 2.0, 14.0, group);
+        for title in titles {
+            text(&mut body, "tick", "middle", x(column) + CELL[0] / 2.0, 32.0, title);
+            column += 1;
+        }
+    }
+    for (at, row) in rows.iter().enumerate() {
+        let y = 40.0 + CELL[1] * at as f64;
+        text(&mut body, "key", "end", names - 6.0, y + 14.0, &row.name);
+        for (column, (value, _)) in row.cells.iter().enumerate() {
+            let x = names + CELL[0] * column as f64;
+            let Some(value) = value else {
+                text(&mut body, "tick", "middle", x + CELL[0] / 2.0, y + 14.0, "–");
+                continue;
+            };
+            let heat = value.clamp(0.0, 1.0);
+            let part = |low: f64, high: f64| (low + (high - low) * heat).round() as u8;
+            let _ = write!(
+                body,
+                r##"<rect x="{x:.1}" y="{y:.1}" width="{}" height="{}" fill="#{:02x}{:02x}{:02x}" stroke="#ffffff"/>"##,
+                CELL[0],
+                CELL[1],
+                part(255.0, 143.0),
+                part(255.0, 15.0),
+                part(255.0, 46.0)
+            );
+            let class = if heat > 0.55 { "light" } else { "key" };
+            text(&mut body, class, "middle", x + CELL[0] / 2.0, y + 14.0, &format!("{:.0}", value * 100.0));
+        }
+    }
+    document(names + CELL[0] * columns as f64 + 12.0, 52.0 + CELL[1] * rows.len() as f64, &body)
 }
 
 /// A table whose cells are coloured from 0 to 1. Columns come in groups.

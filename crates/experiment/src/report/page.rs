@@ -1,9 +1,10 @@
 //! The page: one file that needs nothing else.
 
-use super::chart::{self, Axes, HeatRow, Line, Point, escape};
-use super::csv_files::name;
+use super::chart::{self, Axes, Chart, HeatRow, Line, Point, escape};
+use super::tables::name;
 use super::{Report, Row, VariantRow, words};
 use crate::{Compression, ExperimentError};
+use serde_json::json;
 use junkdna_difficulty::stats::Standing;
 use junkdna_difficulty::{Decision, Series, Verdict};
 use minijinja::{Environment, Value, context, syntax::SyntaxConfig, value::Serde};
@@ -16,14 +17,21 @@ pub(super) fn render(report: &Report) -> Result<String, ExperimentError> {
     environment.add_template("report.html", include_str!("report.html")).map_err(failed)?;
     let template = environment.get_template("report.html").map_err(failed)?;
     let plan = toml::to_string(&report.plan).map_err(|error| ExperimentError::Render(error.to_string()))?;
-    let curves: Vec<Value> = report.families().into_iter().map(|f| Value::from_safe_string(curve(report, f))).collect();
+    let curves = report.families().into_iter().map(|levels| Value::from_safe_string(curve_figure(report, levels)));
+    let (groups, rows) = heat(report);
     template
         .render(context! {
             report => Value::from(Serde(report)),
             plan,
-            curves,
-            heat => Value::from_safe_string(heat(report)),
-            contrast => Value::from_safe_string(contrast(report)),
+            curves => curves.collect::<Vec<_>>(),
+            pruning => pruning(report).map_or_else(String::new, |series| series_name(&series)),
+            heat => Value::from_safe_string(chart::heat_map(&groups, &rows)),
+            contrast => Value::from_safe_string(contrast(report).figure()),
+            results => results(report),
+            costs => report.costs.iter().map(cost).collect::<Vec<_>>(),
+            seed => report.plan.seed(),
+            script => Value::from_safe_string(include_str!("report.js").to_owned()),
+            data => Value::from_safe_string(data(report)?),
             headline => headline(report),
             verdicts => report.verdicts.iter().map(verdict).collect::<Vec<_>>(),
             tasks => report.variants.iter().map(task).collect::<Vec<_>>(),
@@ -38,32 +46,67 @@ fn relative(row: &Row, variant: &VariantRow) -> Option<f64> {
     if variant.standing == Standing::Floor { None } else { row.relative_drop }
 }
 
-/// Drop over sparsity, a line for each level of difficulty.
-fn curve(report: &Report, levels: &[VariantRow]) -> String {
-    let lines: Vec<Line> = levels.iter().filter_map(|level| curve_line(report, level, levels.len())).collect();
-    let family = levels.first().map_or("", |level| &level.family);
-    if lines.is_empty() {
-        return format!(
-            "<figure><p class=\"empty\">{}: the dense model only guesses on every level; nothing can be lost.</p></figure>",
-            escape(family)
-        );
+/// The figures as files: name and SVG.
+pub(super) fn files(report: &Report) -> Vec<(String, String)> {
+    let plain = |name: &str| name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    let curves = report.families().into_iter().filter_map(|levels| {
+        let chart = curve(report, levels).filter(|chart| !chart.lines.is_empty())?;
+        Some((format!("drop-{}", plain(&levels.first()?.family)), chart.file()))
+    });
+    let (groups, rows) = heat(report);
+    curves
+        .chain([("heat".to_owned(), chart::heat_file(&groups, &rows)), ("contrast".to_owned(), contrast(report).file())])
+        .collect()
+}
+
+/// The series of pruning that the curves show: magnitude, or else the first that there is.
+fn pruning(report: &Report) -> Option<Series> {
+    let all: Vec<Series> = report.compressions().iter().filter(|c| matches!(c, Compression::Prune { .. })).filter_map(Compression::series).collect();
+    let magnitude = all.iter().find(|&series| *series == Series::Magnitude);
+    magnitude.or(all.first()).cloned()
+}
+
+fn series_name(series: &Series) -> String {
+    match series {
+        Series::Magnitude => "magnitude".into(),
+        Series::Random => "random".into(),
+        Series::Quantization => "round to nearest".into(),
+        Series::Other(name) => name.clone(),
     }
+}
+
+fn curve_figure(report: &Report, levels: &[VariantRow]) -> String {
+    let family = escape(levels.first().map_or("", |level| &level.family));
+    match curve(report, levels) {
+        None => format!("<figure><p class=\"empty\">{family}: nothing was pruned.</p></figure>"),
+        Some(chart) if chart.lines.is_empty() => format!(
+            "<figure><p class=\"empty\">{family}: the dense model only guesses on every level; nothing can be lost.</p></figure>"
+        ),
+        Some(chart) => chart.figure(),
+    }
+}
+
+/// Drop over sparsity, a line for each level of difficulty.
+fn curve(report: &Report, levels: &[VariantRow]) -> Option<Chart> {
+    let series = pruning(report)?;
+    let lines: Vec<Line> =
+        levels.iter().filter_map(|level| curve_line(report, &series, level, levels.len())).collect();
     let mut x_ticks: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|p| p.x)).collect();
     x_ticks.sort_by(f64::total_cmp);
     x_ticks.dedup();
     let axes = Axes {
-        title: family.to_owned(),
-        x: "sparsity, pruned by magnitude",
+        title: levels.first().map_or("", |level| &level.family).to_owned(),
+        x: "share of weights pruned",
         y: "lost, of the score above chance",
         x_ticks,
         reversed: false,
         percent_x: true,
     };
-    chart::lines(&axes, &lines)
+    Some(Chart { axes, lines })
 }
 
-fn curve_line(report: &Report, level: &VariantRow, levels: usize) -> Option<Line> {
-    let rows = report.rows_of(&level.name).filter(|row| row.series == Some(Series::Magnitude));
+fn curve_line(report: &Report, series: &Series, level: &VariantRow, levels: usize) -> Option<Line> {
+    let rows = report.rows_of(&level.name).filter(|row| row.series.as_ref() == Some(series));
     let points = rows.filter_map(|row| {
         let y = relative(row, level)?;
         let label = format!("{} at {:.0} %: {}", level.name, row.strength * 100.0, describe(row));
@@ -79,8 +122,9 @@ fn curve_line(report: &Report, level: &VariantRow, levels: usize) -> Option<Line
     let shade = if levels > 1 { level.level * 5 / (levels - 1) } else { 0 };
     let at_ceiling = if level.standing == Standing::Ceiling { " (at its ceiling)" } else { "" };
     Some(Line {
-        name: format!("{} {}{at_ceiling}", level.difficulty, level.knob),
+        name: format!("{}{at_ceiling}", level.label()),
         class: format!("level{}", shade.min(5)),
+        mark: level.level,
         points,
     })
 }
@@ -93,9 +137,9 @@ fn describe(row: &Row) -> String {
     format!("{relative}, accuracy {:.1} %", row.accuracy * 100.0)
 }
 
-/// Task × compression.
-fn heat(report: &Report) -> String {
-    let Some(first) = report.variants.first() else { return String::new() };
+/// Task × compression: groups of columns, and rows.
+fn heat(report: &Report) -> (Vec<(String, Vec<String>)>, Vec<HeatRow>) {
+    let Some(first) = report.variants.first() else { return (Vec::new(), Vec::new()) };
     let columns: Vec<&Row> = report.rows_of(&first.name).filter(|row| row.series.is_some()).collect();
     let groups = columns.chunk_by(|a, b| a.series == b.series).map(|group| {
         let title = group[0].series.as_ref().map_or(String::new(), series_title);
@@ -109,7 +153,7 @@ fn heat(report: &Report) -> String {
             .map(|row| (relative(row, variant), format!("{}, {}: {}", variant.name, row.compression, describe(row))))
             .collect(),
     });
-    chart::heat_map(&groups.collect::<Vec<_>>(), &rows.collect::<Vec<_>>())
+    (groups.collect(), rows.collect())
 }
 
 fn series_title(series: &Series) -> String {
@@ -129,7 +173,7 @@ fn column_title(row: &Row) -> String {
 }
 
 /// Score kept over bits per weight: pruning by magnitude, at random, and quantization, on easy and on hard levels.
-fn contrast(report: &Report) -> String {
+fn contrast(report: &Report) -> Chart {
     let mut lines = Vec::new();
     for (series, class, title) in [
         (Series::Magnitude, "magnitude", "magnitude"),
@@ -139,7 +183,8 @@ fn contrast(report: &Report) -> String {
         for (ends, dash, of) in [(End::Easiest, "", "easiest"), (End::Hardest, " hard", "hardest")] {
             let points = contrast_points(report, &series, ends);
             if !points.is_empty() {
-                lines.push(Line { name: format!("{title}, {of}"), class: format!("{class}{dash}"), points });
+                let mark = lines.len();
+                lines.push(Line { name: format!("{title}, {of}"), class: format!("{class}{dash}"), mark, points });
             }
         }
     }
@@ -151,7 +196,7 @@ fn contrast(report: &Report) -> String {
         reversed: true,
         percent_x: false,
     };
-    chart::lines(&axes, &lines)
+    Chart { axes, lines }
 }
 
 #[derive(Clone, Copy)]
@@ -197,7 +242,7 @@ fn headline(report: &Report) -> String {
         let kept: Vec<f64> = rows.collect();
         kept.iter().sum::<f64>() / kept.len().max(1) as f64
     };
-    let plan = report.plan.compressions().unwrap_or_default();
+    let plan = report.compressions();
     let of = |wanted: Series| plan.iter().filter(move |c| c.series().as_ref() == Some(&wanted));
     let mut sentences = Vec::new();
     let tolerable = of(Series::Magnitude).filter(|c| kept(&c.name()) >= 0.9).map(Compression::strength);
@@ -230,6 +275,7 @@ fn verdict(verdict: &Verdict) -> Value {
         claim => words::claim(verdict),
         outcome => words::decision(verdict.outcome),
         class,
+        models => verdict.models.clone(),
         numbers => words::numbers(verdict),
         reason => verdict.reason.clone(),
         rule => verdict.rule.clone(),
@@ -243,6 +289,60 @@ fn verdict(verdict: &Verdict) -> Value {
     }
 }
 
+/// One line a compressed model and task.
+fn results(report: &Report) -> Vec<Value> {
+    let pairs = report.variants.iter().enumerate().flat_map(|(at, variant)| {
+        report.rows_of(&variant.name).enumerate().map(move |(model, row)| (at, variant, model, row))
+    });
+    let line = |(at, variant, model, row): (usize, &VariantRow, usize, &Row)| {
+        context! {
+            variant => at,
+            model,
+            task => variant.name.clone(),
+            compression => row.compression.clone(),
+            bits => format!("{:.1}", row.effective_bits),
+            accuracy => format!("{:.1}", row.accuracy * 100.0),
+            dense => format!("{:.1}", variant.dense_accuracy * 100.0),
+            lost => relative(row, variant).filter(|_| model > 0).map(|lost| format!("{:.1}", lost * 100.0)),
+            interval => row.relative_interval.filter(|_| model > 0 && variant.standing != Standing::Floor).map(words::interval),
+        }
+    };
+    pairs.map(line).collect()
+}
+
+fn cost(cost: &super::ModelCost) -> Value {
+    context! {
+        compression => cost.compression.clone(),
+        compressing => format!("{:.1}", cost.compressing),
+        scoring => format!("{:.1}", cost.scoring),
+        tokens => cost.tokens,
+    }
+}
+
+/// Every question with every answer, for the script of the page. `<` is written so that no text can end the script.
+fn data(report: &Report) -> Result<String, ExperimentError> {
+    let variants = report.asked.iter().map(|asked| {
+        let items = asked.items.iter().map(|item| {
+            json!({ "c": tail(&item.context), "o": item.choices, "g": item.gold, "f": item.form })
+        });
+        let answers = asked.answers.iter().map(|chosen| {
+            let answer = |(choice, &correct): (&Option<usize>, &bool)| {
+                let choice = choice.map_or(-1, |choice| choice as i64);
+                json!([choice, u8::from(correct)])
+            };
+            chosen.choice.iter().zip(&chosen.correct).map(answer).collect::<Vec<_>>()
+        });
+        json!({
+            "name": asked.variant,
+            "items": items.collect::<Vec<_>>(),
+            "answers": answers.collect::<Vec<_>>(),
+            "models": asked.answers.iter().map(|chosen| &chosen.compression).collect::<Vec<_>>(),
+        })
+    });
+    let text = serde_json::to_string(&variants.collect::<Vec<_>>());
+    Ok(text.map_err(|error| ExperimentError::Render(error.to_string()))?.replace('<', "\\u003c"))
+}
+
 fn task(variant: &VariantRow) -> Value {
     let standing = match variant.standing {
         Standing::Informative => "",
@@ -251,21 +351,19 @@ fn task(variant: &VariantRow) -> Value {
     };
     context! {
         name => variant.name.clone(),
+        difficulty => format!("{} {}", variant.difficulty, variant.knob),
         items => variant.items,
         chance => format!("{:.0} %", variant.chance * 100.0),
         dense => format!("{:.0} %", variant.dense_accuracy * 100.0),
         p => words::p_value(variant.p_above_chance),
         standing,
         standing_key => name(&variant.standing),
-        context => tail(&variant.example.context),
-        choices => variant.example.choices.clone(),
-        gold => variant.example.gold,
     }
 }
 
 /// The end of a long text: the question is there.
 fn tail(text: &str) -> String {
-    const SHOWN: usize = 280;
+    const SHOWN: usize = 600;
     let length = text.chars().count();
     if length <= SHOWN {
         text.to_owned()

@@ -29,19 +29,6 @@ pub struct VariantRow {
     pub standing: Standing,
     /// p of the exact test that the dense model only guesses.
     pub p_above_chance: f64,
-    /// A question, for the reader.
-    pub example: Example,
-}
-
-/// One question as the model sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Example {
-    /// What it reads.
-    pub context: String,
-    /// The choices.
-    pub choices: Vec<String>,
-    /// The right one.
-    pub gold: usize,
 }
 
 /// One compressed model on one task variant.
@@ -78,21 +65,21 @@ pub(super) fn outcomes(cell: &Cell) -> Outcomes {
     let item = |answer: &Answer| ItemOutcome {
         id: answer.id.clone(),
         correct: answer.correct,
-        choices: answer.loglikelihood.len(),
+        choices: answer.choices(),
     };
     Outcomes { variant: cell.spec.variant.clone(), items: cell.answers.iter().map(item).collect() }
 }
 
 impl VariantRow {
+    /// What tells it from the other levels of its family.
+    pub(super) fn label(&self) -> &str {
+        self.name.strip_prefix(&self.family).map_or(&self.name, |rest| rest.trim_start_matches('/'))
+    }
+
     pub(super) fn new(variant: &Variant, dense: &Outcomes) -> Result<Self, ExperimentError> {
         let standing = standing(dense, &StandingRule::default())?;
         let items = variant.items.len();
-        let chance = variant.items.iter().map(|item| 1.0 / item.choices.len() as f64).sum::<f64>() / items as f64;
-        let example = variant.items.first().map(|item| Example {
-            context: item.context.clone(),
-            choices: item.choices.clone(),
-            gold: item.gold,
-        });
+        let chance = dense.items.iter().map(ItemOutcome::chance).sum::<f64>() / items.max(1) as f64;
         Ok(Self {
             family: variant.family.clone(),
             name: variant.name.clone(),
@@ -104,7 +91,6 @@ impl VariantRow {
             dense_accuracy: standing.accuracy,
             standing: standing.standing,
             p_above_chance: standing.p_above_chance,
-            example: example.unwrap_or(Example { context: String::new(), choices: Vec::new(), gold: 0 }),
         })
     }
 }

@@ -2,16 +2,16 @@
 
 use super::rows::{Row, outcomes};
 use crate::Cell;
-use crate::tasks::Task;
+use junkdna_difficulty::suite::Variant;
 use junkdna_difficulty::{Compression, FamilyLevels, Series, SizeMatch, Study};
 
 /// Bits per weight within which a pruned and a quantized model count as equally large.
 const SAME_SIZE: f64 = 1.0;
 
-pub(super) fn study(tasks: &[Task], cells: &[Vec<Cell>], rows: &[Row]) -> Study {
-    let families = tasks.chunk_by(|a, b| a.variant.family == b.variant.family).map(|levels| FamilyLevels {
-        family: levels[0].variant.family.clone(),
-        variants: levels.iter().map(|task| task.variant.name.clone()).collect(),
+pub(super) fn study(variants: &[Variant], cells: &[Vec<Cell>], rows: &[Row]) -> Study {
+    let families = variants.chunk_by(|a, b| a.family == b.family).map(|levels| FamilyLevels {
+        family: levels[0].family.clone(),
+        variants: levels.iter().map(|variant| variant.name.clone()).collect(),
     });
     let compressions = cells.iter().skip(1).filter_map(|row| {
         let compression = &row.first()?.spec.compression;
