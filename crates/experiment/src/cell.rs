@@ -98,7 +98,8 @@ impl Answer {
             Some(greedy) => greedy.iter().position(|&greedy| greedy),
             None => {
                 let first = (None, f64::NEG_INFINITY);
-                let best = |best: (Option<usize>, f64), (at, &l): (usize, &f64)| if l > best.1 { (Some(at), l) } else { best };
+                let best =
+                    |best: (Option<usize>, f64), (at, &l): (usize, &f64)| if l > best.1 { (Some(at), l) } else { best };
                 self.loglikelihood.iter().enumerate().fold(first, best).0
             }
         }

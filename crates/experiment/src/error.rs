@@ -36,7 +36,9 @@ pub enum ExperimentError {
         problem: String,
     },
     /// A text that the model cannot read whole.
-    #[error("{variant}: a text fills the model's context of {context} tokens, its beginning would be cut off; ask for less")]
+    #[error(
+        "{variant}: a text fills the model's context of {context} tokens, its beginning would be cut off; ask for less"
+    )]
     TooLong {
         /// The task variant.
         variant: String,

@@ -128,7 +128,9 @@ fn of_model(
         variants: prepared.tasks.len(),
         tokens: state.tokens,
         tokens_per_second: speed,
-        seconds: speed.map(|speed| state.tokens as f64 / speed + state.compressing()).or((state.tokens == 0).then_some(0.0)),
+        seconds: speed
+            .map(|speed| state.tokens as f64 / speed + state.compressing())
+            .or((state.tokens == 0).then_some(0.0)),
     };
     Ok((estimate, prepared.tasks.into_iter().map(|task| task.variant).collect()))
 }
@@ -293,12 +295,7 @@ fn power_of(
     [Claim::DropGrowsWithSparsity, Claim::HarderTasksDropMore].into_iter().map(of).collect()
 }
 
-fn warnings(
-    plan: &Plan,
-    variants: &[Variant],
-    compressions: &[Compression],
-    power: &[PowerEstimate],
-) -> Vec<String> {
+fn warnings(plan: &Plan, variants: &[Variant], compressions: &[Compression], power: &[PowerEstimate]) -> Vec<String> {
     let config = JudgeConfig::default();
     let mut warnings = Vec::new();
     for family in families(variants).into_iter().filter(|f| !plan.human_gap.iter().any(|g| g.name == f[0].family)) {

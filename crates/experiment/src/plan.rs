@@ -249,7 +249,8 @@ impl Plan {
     fn check_families(&self) -> Result<(), String> {
         let named = self.tasks.iter().map(|task| &task.name);
         let named = named.chain(self.graded.iter().map(|graded| &graded.name));
-        let mut names: Vec<&str> = named.chain(self.human_gap.iter().map(|gap| &gap.name)).map(String::as_str).collect();
+        let mut names: Vec<&str> =
+            named.chain(self.human_gap.iter().map(|gap| &gap.name)).map(String::as_str).collect();
         let suite = self.suite.iter().flat_map(|suite| &suite.families).map(|family| family.name());
         names.extend(suite);
         names.sort_unstable();

@@ -24,13 +24,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A folder that cannot be written to; each file is whole or untouched.
 pub fn write(report: &Report, folder: &Path) -> Result<PathBuf, ExperimentError> {
-    let json = |value: Result<Vec<u8>, serde_json::Error>| {
-        value.map_err(|error| ExperimentError::Render(error.to_string()))
-    };
+    let json =
+        |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|error| ExperimentError::Render(error.to_string()));
     write_whole(&folder.join("report.json"), &json(serde_json::to_vec_pretty(report))?)?;
     write_whole(&folder.join("answers.json"), &json(serde_json::to_vec(&report.asked))?)?;
-    let tables =
-        [("scores", tables::scores(report)), ("verdicts", tables::verdicts(report)), ("answers", tables::answers(report))];
+    let tables = [
+        ("scores", tables::scores(report)),
+        ("verdicts", tables::verdicts(report)),
+        ("answers", tables::answers(report)),
+    ];
     for (name, table) in tables {
         write_whole(&folder.join(format!("{name}.csv")), &table.csv()?)?;
         write_whole(&folder.join(format!("{name}.parquet")), &table.parquet()?)?;

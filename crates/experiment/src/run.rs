@@ -107,7 +107,8 @@ fn run_model(
     observe: &mut dyn FnMut(Event),
 ) -> Result<Option<(Report, PathBuf)>, ExperimentError> {
     let started = Instant::now();
-    let compressions = plan.compressions().map_err(|problem| ExperimentError::Plan { path: out.to_owned(), problem })?;
+    let compressions =
+        plan.compressions().map_err(|problem| ExperimentError::Plan { path: out.to_owned(), problem })?;
     let device = options.device.open()?;
     observe(Event::Loading(name.to_owned()));
     let opened = Opened::new(name, &options.cache)?;

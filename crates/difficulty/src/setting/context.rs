@@ -36,9 +36,8 @@ pub(super) fn levels(
     let texts = task.questions.iter().map(|question| Text::of(task, question, seed, count));
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
     let level = |name: String, difficulty: f64, text: &dyn Fn(&Text) -> Result<String, SettingError>| {
-        let asked = |(question, around): (&Question, &Text)| {
-            Ok::<_, SettingError>(question.ask(&text(around)?, options, seed))
-        };
+        let asked =
+            |(question, around): (&Question, &Text)| Ok::<_, SettingError>(question.ask(&text(around)?, options, seed));
         let items = task.questions.iter().zip(&texts).map(asked).collect::<Result<_, _>>()?;
         Ok(Level { name, difficulty, items })
     };

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Compression, Series};
 use crate::stats::Estimate;
+use crate::{Compression, Series};
 
 /// What is claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -117,7 +117,9 @@ fn step<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
 /// The message of a TOML error in one line, with the line it is about.
 fn place(text: &str, error: &toml::de::Error) -> String {
     match error.span() {
-        Some(span) => format!("line {}: {}", text[..span.start.min(text.len())].matches('\n').count() + 1, message(error)),
+        Some(span) => {
+            format!("line {}: {}", text[..span.start.min(text.len())].matches('\n').count() + 1, message(error))
+        }
         None => message(error),
     }
 }
@@ -136,10 +138,9 @@ mod tests {
         for text in ["a=2", "b.c=[3]", "b.new.deep=true", "d.0.e.1=5", "name=plain text"] {
             set(&mut table, text).unwrap();
         }
-        let expected: Table = toml::from_str(
-            "a = 2\nname = \"plain text\"\n[b]\nc = [3]\n[b.new]\ndeep = true\n[[d]]\ne = [1, 5]\n",
-        )
-        .unwrap();
+        let expected: Table =
+            toml::from_str("a = 2\nname = \"plain text\"\n[b]\nc = [3]\n[b.new]\ndeep = true\n[[d]]\ne = [1, 5]\n")
+                .unwrap();
         assert_eq!(table, expected);
         for text in ["a", "d.1.e=2", "a.b=1", "=1", "d.0.e.7=1"] {
             assert!(set(&mut table, text).is_err(), "{text}");
@@ -150,7 +151,10 @@ mod tests {
     fn what_includes_wins_over_what_is_included() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        write("base.toml", "model = \"m\"\n[suite]\nitems = 30\nseed = 5\n[[compression]]\nmethod = \"magnitude\"\nsparsity = [0.5]\n");
+        write(
+            "base.toml",
+            "model = \"m\"\n[suite]\nitems = 30\nseed = 5\n[[compression]]\nmethod = \"magnitude\"\nsparsity = [0.5]\n",
+        );
         write("plan.toml", "name = \"p\"\ninclude = \"base.toml\"\n[suite]\nitems = 40\n");
         let plan = read(&folder.path().join("plan.toml"), &["suite.seed=6".to_owned()]).unwrap();
         let suite = plan.suite.unwrap();

@@ -108,7 +108,13 @@ impl Chart {
         for (at, line) in self.lines.iter().enumerate() {
             let y = HEIGHT + LEGEND * (at as f64 + 0.5);
             body += &sign(line, LEFT, y);
-            let _ = write!(body, r#"<text class="key" x="{}" y="{:.1}">{}</text>"#, LEFT + 42.0, y + 4.0, escape(&line.name));
+            let _ = write!(
+                body,
+                r#"<text class="key" x="{}" y="{:.1}">{}</text>"#,
+                LEFT + 42.0,
+                y + 4.0,
+                escape(&line.name)
+            );
         }
         document(WIDTH, HEIGHT + LEGEND * (self.lines.len() as f64 + 0.5), &body)
     }
@@ -236,7 +242,11 @@ pub(super) fn heat_file(groups: &[(String, Vec<String>)], rows: &[HeatRow]) -> S
     let columns: usize = groups.iter().map(|(_, columns)| columns.len()).sum();
     let mut body = String::new();
     let text = |body: &mut String, class: &str, anchor: &str, x: f64, y: f64, text: &str| {
-        let _ = write!(body, r#"<text class="{class}" text-anchor="{anchor}" x="{x:.1}" y="{y:.1}">{}</text>"#, escape(text));
+        let _ = write!(
+            body,
+            r#"<text class="{class}" text-anchor="{anchor}" x="{x:.1}" y="{y:.1}">{}</text>"#,
+            escape(text)
+        );
     };
     let mut column = 0;
     for (group, titles) in groups {

@@ -22,12 +22,7 @@ pub(crate) fn write_index(
     for (report, page) in reports {
         let link = page.strip_prefix(folder).unwrap_or(page).display().to_string();
         // Writing to a String cannot fail.
-        let _ = write!(
-            html,
-            "<h2><a href=\"{}\">{}</a></h2><ul>",
-            escape(&link),
-            escape(&report.provenance.model)
-        );
+        let _ = write!(html, "<h2><a href=\"{}\">{}</a></h2><ul>", escape(&link), escape(&report.provenance.model));
         for verdict in &report.verdicts {
             let _ = write!(
                 html,

@@ -4,10 +4,10 @@ use super::chart::{self, Axes, Chart, HeatRow, Line, Point, escape};
 use super::tables::name;
 use super::{Report, Row, VariantRow, words};
 use crate::{Compression, ExperimentError};
-use serde_json::json;
 use junkdna_difficulty::stats::Standing;
 use junkdna_difficulty::{Decision, Series, Verdict};
 use minijinja::{Environment, Value, context, syntax::SyntaxConfig, value::Serde};
+use serde_json::json;
 
 pub(super) fn render(report: &Report) -> Result<String, ExperimentError> {
     let failed = |error: minijinja::Error| ExperimentError::Render(format!("{error:#}"));
@@ -55,13 +55,21 @@ pub(super) fn files(report: &Report) -> Vec<(String, String)> {
     });
     let (groups, rows) = heat(report);
     curves
-        .chain([("heat".to_owned(), chart::heat_file(&groups, &rows)), ("contrast".to_owned(), contrast(report).file())])
+        .chain([
+            ("heat".to_owned(), chart::heat_file(&groups, &rows)),
+            ("contrast".to_owned(), contrast(report).file()),
+        ])
         .collect()
 }
 
 /// The series of pruning that the curves show: magnitude, or else the first that there is.
 fn pruning(report: &Report) -> Option<Series> {
-    let all: Vec<Series> = report.compressions().iter().filter(|c| matches!(c, Compression::Prune { .. })).filter_map(Compression::series).collect();
+    let all: Vec<Series> = report
+        .compressions()
+        .iter()
+        .filter(|c| matches!(c, Compression::Prune { .. }))
+        .filter_map(Compression::series)
+        .collect();
     let magnitude = all.iter().find(|&series| *series == Series::Magnitude);
     magnitude.or(all.first()).cloned()
 }
@@ -89,8 +97,7 @@ fn curve_figure(report: &Report, levels: &[VariantRow]) -> String {
 /// Drop over sparsity, a line for each level of difficulty.
 fn curve(report: &Report, levels: &[VariantRow]) -> Option<Chart> {
     let series = pruning(report)?;
-    let lines: Vec<Line> =
-        levels.iter().filter_map(|level| curve_line(report, &series, level, levels.len())).collect();
+    let lines: Vec<Line> = levels.iter().filter_map(|level| curve_line(report, &series, level, levels.len())).collect();
     let mut x_ticks: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|p| p.x)).collect();
     x_ticks.sort_by(f64::total_cmp);
     x_ticks.dedup();
@@ -322,9 +329,10 @@ fn cost(cost: &super::ModelCost) -> Value {
 /// Every question with every answer, for the script of the page. `<` is written so that no text can end the script.
 fn data(report: &Report) -> Result<String, ExperimentError> {
     let variants = report.asked.iter().map(|asked| {
-        let items = asked.items.iter().map(|item| {
-            json!({ "c": tail(&item.context), "o": item.choices, "g": item.gold, "f": item.form })
-        });
+        let items = asked
+            .items
+            .iter()
+            .map(|item| json!({ "c": tail(&item.context), "o": item.choices, "g": item.gold, "f": item.form }));
         let answers = asked.answers.iter().map(|chosen| {
             let answer = |(choice, &correct): (&Option<usize>, &bool)| {
                 let choice = choice.map_or(-1, |choice| choice as i64);

@@ -62,11 +62,8 @@ pub struct Row {
 
 /// The outcomes of a cell as the statistics take them.
 pub(super) fn outcomes(cell: &Cell) -> Outcomes {
-    let item = |answer: &Answer| ItemOutcome {
-        id: answer.id.clone(),
-        correct: answer.correct,
-        choices: answer.choices(),
-    };
+    let item =
+        |answer: &Answer| ItemOutcome { id: answer.id.clone(), correct: answer.correct, choices: answer.choices() };
     Outcomes { variant: cell.spec.variant.clone(), items: cell.answers.iter().map(item).collect() }
 }
 
