@@ -1,7 +1,7 @@
 //! What a plan will do, before it does it.
 
 use crate::run::{Identity, Opened};
-use crate::tasks::{self, Task};
+use crate::tasks::{self, Made, Task};
 use crate::{Cell, Compression, ExperimentError, Options, Plan};
 use junkdna_backend::{CausalLm, TokenTree};
 use junkdna_difficulty::power::{AssumedOrdering, Wanted, items_needed, power};
@@ -141,7 +141,7 @@ fn without_model(
     options: &Options,
     compressions: &[Compression],
 ) -> Result<(ModelEstimate, Vec<Variant>), ExperimentError> {
-    let (variants, dense_only, _) = tasks::variants(plan, estimate_tokens)?;
+    let Made { variants, dense_only, .. } = tasks::variants(plan, estimate_tokens)?;
     let wanted = |compression: &Compression| {
         let part = |at: &usize| options.wants(compression, &variants[*at].name, dense_only.contains(at));
         (0..variants.len()).filter(part).collect::<Vec<_>>()

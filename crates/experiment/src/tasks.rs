@@ -40,17 +40,23 @@ pub(crate) struct Reader<'a> {
 /// # Errors
 /// What a setting cannot make, data that cannot be read, texts that the model cannot read; before anything is computed.
 pub(crate) fn prepare(plan: &Plan, reader: Reader) -> Result<Prepared, ExperimentError> {
-    let (variants, dense_only, gradings) = variants(plan, |text| reader.count(text))?;
+    let Made { variants, dense_only, gradings } = variants(plan, |text| reader.count(text))?;
     let task = |(at, variant)| Task::new(variant, reader, dense_only.contains(&at));
     let tasks = variants.into_iter().enumerate().map(task).collect::<Result<_, _>>()?;
     Ok(Prepared { tasks, gradings })
 }
 
-/// The variants of a plan, which of them only the dense model is asked, and the families that are graded later.
-pub(crate) fn variants(
-    plan: &Plan,
-    count: impl Fn(&str) -> usize,
-) -> Result<(Vec<Variant>, BTreeSet<usize>, Vec<Grading>), ExperimentError> {
+/// The variants of a plan, before a model has read any.
+pub(crate) struct Made {
+    pub variants: Vec<Variant>,
+    /// Which of them only the dense model is asked.
+    pub dense_only: BTreeSet<usize>,
+    /// The families that are graded once it has answered.
+    pub gradings: Vec<Grading>,
+}
+
+/// The variants of a plan; `count` tells how many tokens a text has.
+pub(crate) fn variants(plan: &Plan, count: impl Fn(&str) -> usize) -> Result<Made, ExperimentError> {
     let mut variants = match plan.built_in() {
         Some(suite) => suite::generate_with_counter(&suite, &count)?,
         None => Vec::new(),
@@ -92,7 +98,7 @@ pub(crate) fn variants(
         }
         gradings.push(Grading { plan: gap.clone(), tasks });
     }
-    Ok((variants, dense_only, gradings))
+    Ok(Made { variants, dense_only, gradings })
 }
 
 /// Pairs of sentences as questions of two options.
