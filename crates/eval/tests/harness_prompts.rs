@@ -86,7 +86,6 @@ fn what_is_wrong_is_named() {
         ("metric_list", "metric_list: [{metric: perplexity}]", ["perplexity", "MultipleChoice"]),
         ("filter_list", "filter_list: [{name: f, filter: [{function: custom}]}]", ["filter_list", "custom"]),
         ("fewshot_config", "fewshot_config: {sampler: balanced}", ["fewshot_config.sampler", "balanced"]),
-        ("generation_kwargs", "generation_kwargs: {do_sample: true}", ["generation_kwargs.do_sample", "greedy"]),
         ("repeats", "repeats: 8", ["repeats", "1"]),
         ("task", "group: g", ["group", "Suite::load"]),
         ("include", "include: t.yaml", ["include", "itself"]),
