@@ -5,7 +5,7 @@ use crate::tasks::{self, Made, Task};
 use crate::{Cell, Compression, ExperimentError, Options, Plan};
 use junkdna_backend::{CausalLm, TokenTree};
 use junkdna_difficulty::power::{AssumedOrdering, Wanted, items_needed, power};
-use junkdna_difficulty::suite::{Variant, estimate_tokens};
+use junkdna_difficulty::suite::{Item, Variant, estimate_tokens};
 use junkdna_difficulty::{Claim, JudgeConfig, Series};
 use junkdna_eval::{Encoded, Engine};
 use junkdna_model::{Loaded, Model};
@@ -148,7 +148,10 @@ fn without_model(
     };
     let rows: Vec<Vec<usize>> = compressions.iter().map(wanted).collect();
     let texts = |variant: &Variant| -> usize {
-        variant.items.iter().map(|item| estimate_tokens(&item.context) + 4 * item.choices.len()).sum()
+        let item = |item: &Item| {
+            estimate_tokens(&item.context) + item.choices.iter().map(|choice| estimate_tokens(choice)).sum::<usize>()
+        };
+        variant.items.iter().map(item).sum()
     };
     let estimate = ModelEstimate {
         model: name.to_owned(),
