@@ -95,6 +95,18 @@ proptest! {
 }
 
 #[test]
+fn a_prompt_that_another_holds_may_begin_after_it() {
+    let model = TinyLm::new(17, &Device::flex());
+    let generation = Generation { until: Vec::new(), max_tokens: 2, sampling: None };
+    // How much fits is known after the first pass: the others begin when the first has an answer already.
+    let engine = Engine { kv_memory: Some(100 * BYTES_PER_TOKEN), ..Engine::default() };
+    for contexts in [["", ""], ["ab", "ab"], ["ab", "abba"]] {
+        let alone = contexts.map(|context| generate_until(&model, &CODEC, context, &generation).unwrap());
+        assert_eq!(engine.generate(&model, &CODEC, &contexts, &generation, |_| {}).unwrap(), alone, "{contexts:?}");
+    }
+}
+
+#[test]
 fn samples_differ_by_seed_and_between_equal_prompts() {
     let model = TinyLm::new(1, &Device::flex());
     let sampled = |seed, contexts: &[&str]| {

@@ -95,8 +95,8 @@ impl<'a, M: CausalLm> Batch<'a, M> {
     fn admit(&mut self) {
         let mut begun = HashSet::new();
         while let Some(&prompt) = self.waiting.last() {
-            let path = self.tree.path(self.tree.ends[prompt]);
-            begun.extend(path.into_iter().filter(|node| !self.nodes.contains_key(node)));
+            let end = self.tree.ends[prompt];
+            begun.extend(self.tree.path(end).into_iter().filter(|node| *node == end || !self.nodes.contains_key(node)));
             let new_tokens: usize = begun.iter().map(|&node: &usize| self.tree.nodes[node].tokens.len()).sum();
             let is_room = self.running.len() < self.engine.batch.max(1)
                 && new_tokens <= self.engine.pass_tokens
@@ -137,7 +137,9 @@ impl<'a, M: CausalLm> Batch<'a, M> {
                 last_rows.push(row);
                 continue;
             }
-            let kept = path.iter().map_while(|node| self.nodes.get(node).filter(|_| !segments.contains_key(node)));
+            // Never the last node: what comes after it is seen only where its last token is computed.
+            let above = path.iter().take(path.len() - 1);
+            let kept = above.map_while(|node| self.nodes.get(node).filter(|_| !segments.contains_key(node)));
             let kept: Vec<Range<usize>> = kept.cloned().collect();
             let mut last = 0;
             for (depth, &node) in path.iter().enumerate().skip(kept.len()) {
