@@ -31,7 +31,12 @@ fn attend(q: &FlexTensor, kept: &Kept, block: &Block, group: usize, heads: Heads
     let rows = flex::values_mut(&mut scores).chunks_exact_mut(block.num_keys());
     flex::vectorized(
         #[inline(always)]
-        || rows.enumerate().for_each(|(row, scores)| softmax(scores, &block.visible[row / heads.per_group()])),
+        || {
+            // A loop, for the closure of `for_each` would be compiled without the wide instructions.
+            for (row, scores) in rows.enumerate() {
+                softmax(scores, &block.visible[row / heads.per_group()]);
+            }
+        },
     );
     flex::take(flex::give::<2>(scores).matmul(values))
 }
