@@ -138,7 +138,8 @@ fn nonempty(questions: Vec<Question>, path: &Path) -> Result<Vec<Question>, Expe
     }
 }
 
-/// Pairs of an acceptable and an unacceptable sentence, a file a task: name and questions, by name.
+/// Pairs of an acceptable and an unacceptable sentence, a file a task: name and questions, by name. Pairs of the same sentence
+/// twice, of which BLiMP holds a few, ask nothing and are left out.
 pub(super) fn sentence_pairs(folder: &Path) -> Result<Vec<(String, Vec<Question>)>, ExperimentError> {
     let io = |source| ExperimentError::Io { path: folder.to_owned(), source };
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
@@ -165,7 +166,9 @@ pub(super) fn sentence_pairs(folder: &Path) -> Result<Vec<(String, Vec<Question>
                 delimiter: String::new(),
             })
         };
-        let questions = records.into_iter().enumerate().map(pair).collect::<Result<_, ExperimentError>>()?;
+        let mut questions: Vec<Question> =
+            records.into_iter().enumerate().map(pair).collect::<Result<_, ExperimentError>>()?;
+        questions.retain(|question| question.options() > 1);
         Ok((name, questions))
     };
     files.into_iter().map(read).collect()
