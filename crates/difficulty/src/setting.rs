@@ -135,7 +135,7 @@ impl BaseTask {
     /// The first `asked` questions are asked, the others are the pool.
     ///
     /// # Errors
-    /// Fewer questions than asked for; those of [`BaseTask::check`].
+    /// Fewer questions than asked for; a question that is there twice, has an empty answer or no right one.
     pub fn new(name: &str, mut questions: Vec<Question>, asked: usize) -> Result<Self, SettingError> {
         if asked > questions.len() || asked == 0 {
             let (task, available) = (name.to_owned(), questions.len());
