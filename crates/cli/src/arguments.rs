@@ -248,10 +248,10 @@ pub struct Quantize {
     pub seed: u64,
     #[command(flatten)]
     pub selection: SelectionArguments,
-    /// compressed-tensors (packed codes) or float (the values that the codes stand for)
+    /// compressed-tensors or gguf (codes), or float (the values that they stand for)
     #[arg(long, default_value_t)]
     pub format: Format,
-    /// Folder for the quantized model
+    /// Folder for the quantized model; with `--format gguf` a file
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Only say what would happen

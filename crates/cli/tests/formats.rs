@@ -107,6 +107,40 @@ fn sparse_layouts_score_as_the_floats_that_they_stand_for() {
     }
 }
 
+/// Every type of GGUF blocks: arguments beside `quantize --method rtn`.
+const GGUF: [&[&str]; 3] = [&["--bits=8", "--symmetric"], &["--bits=4", "--symmetric"], &["--bits=4"]];
+
+/// A model whose rows are whole blocks, in a GGUF file and as floats.
+fn gguf(folder: &TempDir, arguments: &[&str]) -> [PathBuf; 2] {
+    let arguments = [arguments, &["--group-size=32"]].concat();
+    let mut model = Tiny::with_hidden_size(64).with_byte_level_tokens();
+    model.values("model.embed_tokens.weight").iter_mut().for_each(|x| *x = (*x * 256.0).round() / 256.0);
+    let model = model.write(folder);
+    let float = write(folder, &model, "float", &quantize(&arguments, "float"));
+    [write(folder, &model, "model.gguf", &quantize(&arguments, "gguf")), float]
+}
+
+#[test]
+fn gguf_blocks_score_as_the_floats_that_they_stand_for() {
+    for arguments in GGUF {
+        let folder = tempdir().unwrap();
+        let [gguf, float] = gguf(&folder, arguments);
+        // Q4_1 rounds minima to half precision.
+        let tolerance = if arguments.contains(&"--symmetric") { 1e-4 } else { 2e-2 };
+        assert_within(tolerance, &score(&folder, &float), &score(&folder, &gguf), &format!("{arguments:?}"));
+    }
+}
+
+#[test]
+fn parity_python_reads_gguf_files() {
+    for arguments in GGUF {
+        let folder = tempdir().unwrap();
+        let [gguf, _] = gguf(&folder, arguments);
+        let Some(found) = python(&folder, &gguf) else { return };
+        assert_close(&score(&folder, &gguf), &found, &format!("{arguments:?}"));
+    }
+}
+
 #[test]
 fn a_format_for_another_compression_is_refused() {
     let folder = tempdir().unwrap();
@@ -114,6 +148,7 @@ fn a_format_for_another_compression_is_refused() {
     for (arguments, words) in [
         (prune(&["--sparsity=0.5", "--format=compressed-tensors"]), "without codes"),
         (quantize(&["--bits=4"], "sparse-bitmask"), "not pruned"),
+        (quantize(&["--bits=4", "--group-size=8"], "gguf"), "groups of 32"),
         (prune(&["--sparsity=0.5", "--format=zip"]), "unknown format `zip`"),
         (prune(&["--sparsity=0.5", "--format=sparse-24-bitmask"]), "--pattern 2:4"),
     ] {

@@ -1,7 +1,9 @@
 //! How a compressed model is stored.
 
 use crate::{Compressed, Compression, ExperimentError};
-use junkdna_model::{Loaded, SparseLayout, Storage};
+use junkdna_model::gguf::{GgufTensor, TensorType, save_gguf};
+use junkdna_model::{Loaded, Model, SparseLayout, Storage};
+use junkdna_quant::Quantized;
 use junkdna_quant::compressed_tensors::quantization_config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,6 +19,9 @@ pub enum Format {
     /// A Hugging Face folder with codes packed as compressed-tensors does (`pack-quantized`), the other matrices in half
     /// precision.
     PackQuantized,
+    /// A GGUF file with codes in its blocks (`Q8_0`, `Q4_0`, `Q4_1`, whichever the codes are), the other matrices in half
+    /// precision.
+    Gguf,
     /// A Hugging Face folder with a bit for each pruned weight, the kept ones and the other matrices in half precision.
     Sparse(SparseLayout),
 }
@@ -27,10 +32,11 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "float" => Ok(Self::Float),
+            "gguf" => Ok(Self::Gguf),
             "compressed-tensors" | "pack-quantized" => Ok(Self::PackQuantized),
             _ => SparseLayout::by_name(text).map(Self::Sparse).ok_or_else(|| {
                 format!(
-                    "unknown format `{text}`: use float, compressed-tensors (codes), sparse-bitmask or sparse-24-bitmask \
+                    "unknown format `{text}`: use float, compressed-tensors or gguf (codes), sparse-bitmask or sparse-24-bitmask \
                      (pruned weights)"
                 )
             }),
@@ -43,6 +49,7 @@ impl fmt::Display for Format {
         match self {
             Self::Float => write!(f, "float"),
             Self::PackQuantized => write!(f, "compressed-tensors"),
+            Self::Gguf => write!(f, "gguf"),
             Self::Sparse(layout) => write!(f, "{layout}"),
         }
     }
@@ -55,9 +62,11 @@ impl Format {
     /// [`ExperimentError::Format`].
     pub fn check(self, compression: &Compression) -> Result<(), ExperimentError> {
         match (self, compression) {
-            (Self::Float, _) | (Self::PackQuantized, Compression::Quantize { .. }) => Ok(()),
+            (Self::Float, _) | (Self::PackQuantized | Self::Gguf, Compression::Quantize { .. }) => Ok(()),
             (Self::Sparse(_), Compression::Prune { .. }) => Ok(()),
-            (Self::PackQuantized, _) => Err(self.cannot_hold("weights without codes; quantize them".into())),
+            (Self::PackQuantized | Self::Gguf, _) => {
+                Err(self.cannot_hold("weights without codes; quantize them".into()))
+            }
             (Self::Sparse(_), _) => Err(self.cannot_hold("weights that are not pruned; prune them".into())),
         }
     }
@@ -84,11 +93,14 @@ impl Format {
                 let names = linears.iter().map(|linear| linear.module.as_str());
                 Storage { weights: packed, quantization_config: quantization_config(by_module, names)? }
             }
+            (Self::Gguf, Compressed::Quantized { weights, .. }) => return save_gguf_file(loaded, weights, out),
             (Self::Sparse(layout), Compressed::Pruned(mask)) => {
                 let paths: BTreeSet<String> = mask.layers().keys().cloned().collect();
                 loaded.model.sparse(layout, &paths)?
             }
-            (Self::PackQuantized, _) => return Err(self.cannot_hold("weights without codes; quantize them".into())),
+            (Self::PackQuantized | Self::Gguf, _) => {
+                return Err(self.cannot_hold("weights without codes; quantize them".into()));
+            }
             (Self::Sparse(_), _) => return Err(self.cannot_hold("weights that are not pruned; prune them".into())),
         };
         Ok(loaded.save_as(out, &storage)?)
@@ -97,4 +109,20 @@ impl Format {
     fn cannot_hold(self, what: String) -> ExperimentError {
         ExperimentError::Format { format: self, problem: what }
     }
+}
+
+fn save_gguf_file(loaded: &Loaded, weights: &BTreeMap<String, Quantized>, out: &Path) -> Result<(), ExperimentError> {
+    let Model::Llama(model) = &loaded.model else {
+        return Err(Format::Gguf.cannot_hold("encoders; use compressed-tensors".into()));
+    };
+    let mut blocks = BTreeMap::new();
+    for (path, quantized) in weights {
+        let (name, bytes) = quantized.to_gguf().map_err(|error| error.of_weight(path))?;
+        let tensor_type = TensorType::all().find(|tensor_type| tensor_type.name() == name);
+        let Some(tensor_type) = tensor_type else {
+            return Err(Format::Gguf.cannot_hold(format!("{path} as {name}")));
+        };
+        blocks.insert(path.clone(), GgufTensor { tensor_type, bytes });
+    }
+    Ok(save_gguf(model, &loaded.tokenizer, &blocks, out)?)
 }

@@ -9,6 +9,7 @@ mod safetensors;
 
 pub use compressed_tensors::{CompressedCheckpoint, PackedMatrix, SparseLayout};
 pub use gguf::GgufCheckpoint;
+pub(crate) use gguf::{gguf_name, gguf_row_order};
 pub use half::HalfMatrix;
 pub use safetensors::SafetensorsCheckpoint;
 pub(crate) use safetensors::shard_files;

@@ -6,6 +6,7 @@ mod gguf;
 mod llama;
 
 pub use bert::{BertConfig, BertFamily};
+pub(crate) use gguf::published_llama3_divisors;
 pub use llama::{LlamaConfig, RopeScaling};
 
 use crate::checkpoint::read_text;

@@ -3,14 +3,18 @@
 //! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 mod dequantize;
+mod export;
 mod header;
 mod k_quants;
 mod metadata;
 mod tensor_type;
+mod write;
 
+pub use export::{GgufTensor, save_gguf};
 pub use header::TensorInfo;
 pub use metadata::Value;
 pub use tensor_type::TensorType;
+pub(crate) use write::Writer;
 
 use crate::checkpoint::read_range;
 use crate::error::ModelError;

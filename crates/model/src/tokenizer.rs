@@ -6,6 +6,7 @@ mod folder;
 mod gguf;
 mod sentencepiece;
 mod special;
+mod to_gguf;
 
 pub use batch::{Batch, Encoded};
 

@@ -66,6 +66,15 @@ pub enum QuantError {
         /// What was asked for.
         what: String,
     },
+    /// Something that the blocks of GGUF files do not have.
+    #[error(
+        "{what} cannot be stored in GGUF blocks; it has symmetric codes of 8 bits (Q8_0) and 4 bits (Q4_0) and codes of 4 \
+         bits with zero points (Q4_1), in groups of 32 inputs with half precision scales"
+    )]
+    NotGguf {
+        /// What was asked for.
+        what: String,
+    },
     /// Something that Burn's quantized tensors do not have.
     #[error("Burn cannot run {what}; {instead}")]
     NotInBurn {

@@ -11,6 +11,7 @@ mod codebook;
 pub mod compressed_tensors;
 mod error;
 mod finite;
+mod gguf;
 #[cfg(feature = "calibration")]
 mod gptq;
 mod grid;

@@ -7,8 +7,6 @@ use tempfile::TempDir;
 
 const WORDS: usize = 64;
 const HIDDEN: usize = 16;
-const KEY_VALUE: usize = 8;
-const FEED_FORWARD: usize = 32;
 
 /// A Llama folder; each field can be spoiled before it is written.
 pub struct Tiny {
@@ -20,11 +18,43 @@ pub struct Tiny {
 
 impl Default for Tiny {
     fn default() -> Self {
-        Self { config: config(), tokenizer: tokenizer(), settings: json!({ "eos_token": "w1" }), tensors: tensors() }
+        Self::with_hidden_size(HIDDEN)
     }
 }
 
 impl Tiny {
+    /// Of a width that 16 divides.
+    pub fn with_hidden_size(hidden: usize) -> Self {
+        let settings = json!({ "eos_token": "w1" });
+        Self { config: config(hidden), tokenizer: tokenizer(), settings, tensors: tensors(hidden) }
+    }
+
+    /// With bytes for tokens, a digit at a time, as SmolLM2 splits texts.
+    pub fn with_byte_level_tokens(mut self) -> Self {
+        let mut vocabulary: Vec<String> = ["<|end|>", "w", "Ġ", "Ġw"].map(str::to_owned).to_vec();
+        vocabulary.extend((0..10).map(|digit| digit.to_string()));
+        let unused = vocabulary.len()..WORDS;
+        vocabulary.extend(unused.map(|i| format!("<{i}>")));
+        let ids: serde_json::Map<String, Value> = vocabulary.into_iter().zip((0..).map(Value::from)).collect();
+        let byte_level =
+            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        self.tokenizer = json!({
+            "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
+            "added_tokens": [{
+                "id": 0, "content": "<|end|>", "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true,
+            }],
+            "pre_tokenizer": {
+                "type": "Sequence", "pretokenizers": [{ "type": "Digits", "individual_digits": true }, byte_level],
+            },
+            "decoder": byte_level,
+            "model": { "type": "BPE", "vocab": ids, "merges": [["Ġ", "w"]], "unk_token": null, "fuse_unk": false,
+                "continuing_subword_prefix": null, "end_of_word_suffix": null, "byte_fallback": false, "dropout": null },
+        });
+        self.settings = json!({ "eos_token": "<|end|>" });
+        self
+    }
+
     /// The values of a tensor.
     pub fn values(&mut self, name: &str) -> &mut Vec<f32> {
         &mut self.tensors.iter_mut().find(|(n, _, _)| n == name).unwrap().2
@@ -52,10 +82,10 @@ impl Tiny {
     }
 }
 
-fn config() -> Value {
+fn config(hidden: usize) -> Value {
     json!({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
-        "hidden_size": HIDDEN, "intermediate_size": FEED_FORWARD, "num_hidden_layers": 2,
+        "hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": WORDS,
         "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": true,
     })
@@ -71,23 +101,24 @@ fn tokenizer() -> Value {
     })
 }
 
-fn tensors() -> Vec<(String, Vec<usize>, Vec<f32>)> {
-    let mut shapes = vec![("model.embed_tokens.weight".to_owned(), vec![WORDS, HIDDEN])];
+fn tensors(hidden: usize) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let (key_value, feed_forward) = (hidden / 2, 2 * hidden);
+    let mut shapes = vec![("model.embed_tokens.weight".to_owned(), vec![WORDS, hidden])];
     for layer in 0..2 {
         let linears = [
-            ("self_attn.q_proj", [HIDDEN, HIDDEN]),
-            ("self_attn.k_proj", [KEY_VALUE, HIDDEN]),
-            ("self_attn.v_proj", [KEY_VALUE, HIDDEN]),
-            ("self_attn.o_proj", [HIDDEN, HIDDEN]),
-            ("mlp.gate_proj", [FEED_FORWARD, HIDDEN]),
-            ("mlp.up_proj", [FEED_FORWARD, HIDDEN]),
-            ("mlp.down_proj", [HIDDEN, FEED_FORWARD]),
+            ("self_attn.q_proj", [hidden, hidden]),
+            ("self_attn.k_proj", [key_value, hidden]),
+            ("self_attn.v_proj", [key_value, hidden]),
+            ("self_attn.o_proj", [hidden, hidden]),
+            ("mlp.gate_proj", [feed_forward, hidden]),
+            ("mlp.up_proj", [feed_forward, hidden]),
+            ("mlp.down_proj", [hidden, feed_forward]),
         ];
         shapes.extend(linears.map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape.to_vec())));
         let norms = ["input_layernorm", "post_attention_layernorm"];
-        shapes.extend(norms.map(|name| (format!("model.layers.{layer}.{name}.weight"), vec![HIDDEN])));
+        shapes.extend(norms.map(|name| (format!("model.layers.{layer}.{name}.weight"), vec![hidden])));
     }
-    shapes.push(("model.norm.weight".to_owned(), vec![HIDDEN]));
+    shapes.push(("model.norm.weight".to_owned(), vec![hidden]));
     // Any fixed numbers without a pattern do: fractional parts of multiples of the golden ratio.
     let mut count = 0u32;
     let mut number = || {

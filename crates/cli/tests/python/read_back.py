@@ -20,8 +20,7 @@ def main():
     model.eval()
     for line in open(sys.argv[2]):
         request = json.loads(line)
-        context = tokenizer(request["context"], add_special_tokens=False)["input_ids"]
-        print(json.dumps([log_likelihood(model, tokenizer, context, text) for text in request["continuations"]]))
+        print(json.dumps([log_likelihood(model, tokenizer, request["context"], text) for text in request["continuations"]]))
 
 
 def load(path):
@@ -72,9 +71,10 @@ def expand(path, dense, config, sparsity):
 
 @torch.no_grad()
 def log_likelihood(model, tokenizer, context, text):
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    logits = model(torch.tensor([context + ids])).logits[0].log_softmax(-1)
-    return sum(logits[len(context) + i - 1, token].item() for i, token in enumerate(ids))
+    encode = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    first, ids = len(encode(context)), encode(context + text)
+    logits = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return sum(logits[i - 1, ids[i]].item() for i in range(first, len(ids)))
 
 
 if __name__ == "__main__":

@@ -136,20 +136,47 @@ fn hugging_face_name(stored: &str) -> Option<String> {
     Some(format!("{module}.{kind}"))
 }
 
+/// The parts of a decoder block: GGUF's name and Hugging Face's.
+const BLOCK_PARTS: [(&str, &str); 9] = [
+    ("attn_norm", "input_layernorm"),
+    ("attn_q", "self_attn.q_proj"),
+    ("attn_k", "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"),
+    ("attn_output", "self_attn.o_proj"),
+    ("ffn_norm", "post_attention_layernorm"),
+    ("ffn_gate", "mlp.gate_proj"),
+    ("ffn_up", "mlp.up_proj"),
+    ("ffn_down", "mlp.down_proj"),
+];
+
 /// The Hugging Face name of a part of a decoder block.
 fn block_part(part: &str) -> Option<&'static str> {
-    Some(match part {
-        "attn_norm" => "input_layernorm",
-        "attn_q" => "self_attn.q_proj",
-        "attn_k" => "self_attn.k_proj",
-        "attn_v" => "self_attn.v_proj",
-        "attn_output" => "self_attn.o_proj",
-        "ffn_norm" => "post_attention_layernorm",
-        "ffn_gate" => "mlp.gate_proj",
-        "ffn_up" => "mlp.up_proj",
-        "ffn_down" => "mlp.down_proj",
-        _ => return None,
-    })
+    BLOCK_PARTS.iter().find(|(stored, _)| *stored == part).map(|(_, name)| *name)
+}
+
+/// The name in GGUF files of a Llama tensor of Hugging Face.
+pub(crate) fn gguf_name(name: &str) -> Option<String> {
+    let (module, kind) = name.rsplit_once('.')?;
+    let module = match module {
+        "model.embed_tokens" => "token_embd".to_owned(),
+        "model.norm" => "output_norm".to_owned(),
+        "lm_head" => "output".to_owned(),
+        block => {
+            let (layer, part) = block.strip_prefix("model.layers.")?.split_once('.')?;
+            let (stored, _) = BLOCK_PARTS.iter().find(|(_, name)| *name == part)?;
+            format!("blk.{layer}.{stored}")
+        }
+    };
+    Some(format!("{module}.{kind}"))
+}
+
+/// Which row of Hugging Face's query or key projection is stored at each place: of every head the first row of each half,
+/// then the second of each, and so on.
+pub(crate) fn gguf_row_order(rows: usize, heads: usize) -> Vec<usize> {
+    let pairs = rows / heads / 2;
+    let of_head =
+        |head: usize| (0..pairs).flat_map(move |pair| (0..2).map(move |half| (head * 2 + half) * pairs + pair));
+    (0..heads).flat_map(of_head).collect()
 }
 
 /// Undoes the reordering of each head's rows: stored as (first half, second half) of pair 0, of pair 1, …; wanted as all
@@ -187,6 +214,7 @@ mod tests {
             ("blk.3.attn_k.bias", "model.layers.3.self_attn.k_proj.bias"),
         ] {
             assert_eq!(hugging_face_name(stored).as_deref(), Some(name));
+            assert_eq!(gguf_name(name).as_deref(), Some(stored));
         }
         for unknown in ["blk.x.attn_q.weight", "blk.1.ffn_gate_exps.weight", "nothing"] {
             assert_eq!(hugging_face_name(unknown), None);
@@ -199,6 +227,8 @@ mod tests {
         let stored = [0., 1., 2., 3., 10., 11., 12., 13.];
         let restored = restore_row_order(&stored, 8, 2).unwrap();
         assert_eq!(restored, [0., 2., 1., 3., 10., 12., 11., 13.]);
+        let again: Vec<f32> = gguf_row_order(8, 2).into_iter().map(|row| restored[row]).collect();
+        assert_eq!(again, stored);
         assert_eq!(restore_row_order(&stored, 8, 3), None);
         assert_eq!(restore_row_order(&stored, 8, 0), None);
     }

@@ -13,13 +13,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct HalfMatrix {
     shape: [usize; 2],
-    values: Halves,
+    kind: Kind,
+    /// As they are stored: a large table is then read once, into its place.
+    bytes: Vec<u8>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Halves {
-    F16(Vec<f16>),
-    Bf16(Vec<bf16>),
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    F16,
+    Bf16,
 }
 
 impl HalfMatrix {
@@ -30,13 +32,12 @@ impl HalfMatrix {
     ) -> Result<Option<Arc<dyn CompactMatrix>>, ModelError> {
         let (dtype, shape) = stored.info(name)?;
         let Ok(shape) = <[usize; 2]>::try_from(shape) else { return Ok(None) };
-        let pairs = |bytes: Vec<u8>| bytes.chunks_exact(2).map(array).collect::<Vec<[u8; 2]>>();
-        let values = match dtype {
-            Dtype::F16 => Halves::F16(pairs(stored.bytes(name)?).into_iter().map(f16::from_le_bytes).collect()),
-            Dtype::BF16 => Halves::Bf16(pairs(stored.bytes(name)?).into_iter().map(bf16::from_le_bytes).collect()),
+        let kind = match dtype {
+            Dtype::F16 => Kind::F16,
+            Dtype::BF16 => Kind::Bf16,
             _ => return Ok(None),
         };
-        let matrix = Self { shape, values };
+        let matrix = Self { shape, kind, bytes: stored.bytes(name)? };
         let mut row = vec![0.0; shape[1]];
         for index in 0..shape[0] {
             matrix.read_row(index, &mut row);
@@ -56,10 +57,11 @@ impl CompactMatrix for HalfMatrix {
     }
 
     fn read_row(&self, row: usize, values: &mut [f32]) {
-        let places = row * self.shape[1]..(row + 1) * self.shape[1];
-        match &self.values {
-            Halves::F16(halves) => halves[places].convert_to_f32_slice(values),
-            Halves::Bf16(halves) => halves[places].convert_to_f32_slice(values),
+        let halves = self.bytes[2 * row * self.shape[1]..2 * (row + 1) * self.shape[1]].chunks_exact(2).map(array);
+        // A slice at a time the processor's own conversion is used.
+        match self.kind {
+            Kind::F16 => halves.map(f16::from_le_bytes).collect::<Vec<_>>().convert_to_f32_slice(values),
+            Kind::Bf16 => halves.map(bf16::from_le_bytes).collect::<Vec<_>>().convert_to_f32_slice(values),
         }
     }
 }

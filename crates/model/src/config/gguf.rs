@@ -116,6 +116,18 @@ fn llama3(gguf: &Gguf, head_dim: usize, theta: f64) -> Result<RopeScaling, Model
     Ok(RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings })
 }
 
+/// What converters store of a model whose frequencies are scaled as in the published Llama 3.1 to 3.3; `None` for others.
+pub(crate) fn published_llama3_divisors(config: &LlamaConfig) -> Option<Vec<f64>> {
+    match config.rope_scaling {
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings }
+            if (low_freq_factor, high_freq_factor, original_max_position_embeddings) == LLAMA3 =>
+        {
+            Some(llama3_divisors(config.head_dim / 2, config.head_dim, config.rope_theta, factor))
+        }
+        _ => None,
+    }
+}
+
 /// The divisor of each rotary frequency: 1 for short wavelengths, `factor` for long ones, harmonic between.
 fn llama3_divisors(count: usize, head_dim: usize, theta: f64, factor: f64) -> Vec<f64> {
     let (low, high, original) = LLAMA3;

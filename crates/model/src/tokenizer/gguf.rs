@@ -10,11 +10,11 @@ use tokenizers::{AddedToken, PostProcessorWrapper};
 /// Kinds of tokens, as `tokenizer.ggml.token_type` numbers them.
 pub(super) const NORMAL: i64 = 1;
 const UNKNOWN: i64 = 2;
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
+pub(super) const CONTROL: i64 = 3;
+pub(super) const USER_DEFINED: i64 = 4;
 
 /// Metadata keys of special tokens, and the roles that they give.
-const ROLES: [(&str, &str); 7] = [
+pub(super) const ROLES: [(&str, &str); 7] = [
     ("tokenizer.ggml.bos_token_id", "bos_token"),
     ("tokenizer.ggml.eos_token_id", "eos_token"),
     ("tokenizer.ggml.padding_token_id", "pad_token"),
