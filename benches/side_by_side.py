@@ -7,7 +7,7 @@
 --requests, --movies and --squad score requests, the same file on both sides, against lm-evaluation-harness
 (peers/score_harness.py), and say by how much the log-likelihoods differ at most: those of FILE.jsonl; BIG-bench's
 movie_recommendation with 5 shots, the same for all documents and drawn for each; questions on passages of 1,500 tokens.
-With --calibration also SparseGPT and Wanda, against peers/prune_calibrated.py. The peer takes `forward|prune MODEL …` and
+With --calibration also SparseGPT and Wanda, against peers/prune_calibrated.py, and GPTQ, against peers/quantize_gptq.py. The peer takes `forward|prune MODEL …` and
 prints one JSON line with `seconds` or `median_s`. Both sides run in the same minute, one after the other, with the same
 threads; a ratio above 1 means that junkdna is faster.
 """
