@@ -353,6 +353,18 @@ pub struct Eval {
     /// Of the choice of examples
     #[arg(long, default_value_t = junkdna_eval::FEWSHOT_SEED)]
     pub seed: u64,
+    /// Prompts as conversations, by the template of the model's tokenizer, or the one of this name
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "default")]
+    pub apply_chat_template: Option<String>,
+    /// With a chat template, whether each example is a turn of its own
+    #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub fewshot_as_multiturn: bool,
+    /// Said before everything else
+    #[arg(long, value_name = "TEXT")]
+    pub system_instruction: Option<String>,
+    /// Leave out rows of data files that are broken, and say so
+    #[arg(long)]
+    pub skip_bad_rows: bool,
     /// Only the first documents of each task
     #[arg(long)]
     pub limit: Option<usize>,

@@ -102,3 +102,60 @@ fn the_graded_suite_is_a_list_of_tasks() {
     let tasks = results["results"].as_object().unwrap();
     assert!(tasks.len() > 20 && tasks.values().all(|task| task["sample_len"] == 2 && task["acc,none"].is_number()));
 }
+
+/// What a run that must fail says last.
+fn error(setting: &Setting, arguments: &[&str]) -> String {
+    let mut command = junkdna();
+    command.current_dir(setting.folder.path()).args(["eval", "--model"]).arg(&setting.model).args(arguments);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8(output.stderr).unwrap().lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn broken_rows_end_the_run_or_are_counted() {
+    let setting = Setting::new();
+    setting.write("d.jsonl", "{\"q\": \"w1\", \"g\": 0}\nnothing\n{\"q\": \"w2\", \"g\": 1}\n[1]\n");
+    let message = error(&setting, &["--task", "choice.yaml"]);
+    assert!(message.contains("d.jsonl") && message.contains("line 2"), "{message}");
+    let (stdout, stderr) = setting.eval(&["--task", "choice.yaml", "--skip-bad-rows", "--json"]);
+    assert!(stderr.contains("choice: 2 broken rows left out") && stderr.contains("line 2"), "{stderr}");
+    let results: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(results["n-samples"]["choice"]["effective"], 2);
+}
+
+#[test]
+fn what_cannot_be_asked_names_task_and_document() {
+    let setting = Setting::new();
+    let choice = std::fs::read_to_string(setting.path("choice.yaml")).unwrap();
+    for (from, to, parts) in [
+        ("doc_to_text: q", "doc_to_text: '{{r}}'", ["`choice`", "document 0", "doc_to_text"]),
+        ("doc_to_target: g", "doc_to_target: '{{g + 1}}'", ["`choice`", "document 1", "`2`"]),
+        ("doc_to_target: g", "doc_to_target: !function u.target", ["choice.yaml", "doc_to_target", "u.target"]),
+        ("test_split: test", "test_split: dev", ["choice.yaml", "`dev`", "data_files"]),
+        ("[w2, w3]", "[w2, '   ']\ntarget_delimiter: ''", ["`choice`", "document 0", "no tokens"]),
+    ] {
+        setting.write("choice.yaml", &choice.replace(from, to));
+        let message = error(&setting, &["--task", "choice.yaml"]);
+        assert!(parts.iter().all(|part| message.contains(part)), "{to}: {message}");
+    }
+}
+
+#[test]
+fn prompts_are_conversations_where_the_model_has_a_template() {
+    let setting = Setting::new();
+    let message = error(&setting, &["--task", "choice.yaml", "--apply-chat-template"]);
+    assert!(message.contains("--apply-chat-template") && message.contains("no template"), "{message}");
+    let template = "{% for m in messages %}{{ m.role }} {{ m.content }}{{ eos_token }} {% endfor %}\
+                    {% if add_generation_prompt %}assistant {% endif %}";
+    let file = setting.model.join("tokenizer_config.json");
+    let mut settings = json(&file);
+    settings["chat_template"] = template.into();
+    std::fs::write(&file, settings.to_string()).unwrap();
+    let arguments = ["--task", "choice.yaml", "--apply-chat-template", "--system-instruction", "w9", "--samples", "s"];
+    setting.eval(&arguments);
+    let samples = std::fs::read_to_string(setting.path("s")).unwrap();
+    let first: Value = serde_json::from_str(samples.lines().next().unwrap()).unwrap();
+    let expected = serde_json::json!({ "arg_0": "system w9w1 user w10w1 assistant ", "arg_1": "w2" });
+    assert_eq!(first["arguments"]["gen_args_0"], expected);
+}

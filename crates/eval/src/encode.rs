@@ -22,7 +22,7 @@ pub struct Encoded {
 /// [`Encoded::cut`] says how much.
 ///
 /// # Errors
-/// A tokenizer that fails or lacks the prefix token; a continuation that alone is longer than the context length.
+/// A tokenizer that fails or lacks the prefix token; a continuation without tokens; a continuation that alone is longer than the context length.
 pub fn encode(
     tokenizer: &dyn TokenCodec,
     context: &str,
@@ -40,6 +40,9 @@ pub fn encode(
         let start = text(context.trim_end())?.len();
         (whole, start)
     };
+    if tokens.len() <= start && text(continuation)?.is_empty() {
+        return Err(EvalError::NoTokens { continuation: continuation.to_owned() });
+    }
     // A merge across the border can leave the continuation no token of its own; score the last token then.
     let continuation = tokens.len().saturating_sub(start).max(1);
     if continuation > context_length {

@@ -65,6 +65,12 @@ pub enum EvalError {
         /// How many tokens the model knows.
         vocab_size: usize,
     },
+    /// Something to be scored of which the tokenizer makes no token.
+    #[error("`{continuation}` has no tokens, there is nothing to score")]
+    NoTokens {
+        /// The text.
+        continuation: String,
+    },
     /// A request longer than the model can read at once.
     #[error("a continuation of {tokens} tokens does not fit the model's context of {context} tokens")]
     TooLong {
@@ -82,6 +88,16 @@ pub enum EvalError {
 }
 
 impl EvalError {
+    /// What is wrong with a request, at the place of its document.
+    pub(crate) fn of_document(self, task: &str, doc: usize) -> Self {
+        match self {
+            error @ (Self::NoTokens { .. } | Self::TooLong { .. } | Self::Tokenizer(_)) => {
+                Self::Document { task: task.to_owned(), doc, problem: error.to_string() }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn data(path: &Path, problem: impl Into<String>) -> Self {
         Self::Data { path: path.to_owned(), problem: problem.into() }
     }

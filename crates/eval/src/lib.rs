@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod chat;
 pub mod data;
 mod document;
 mod encode;
@@ -21,6 +22,7 @@ mod suite;
 mod task;
 mod template;
 
+pub use chat::{Chat, ChatTemplate, Message};
 pub use document::Document;
 pub use encode::{Encoded, encode};
 pub use engine::{Engine, LogLikelihood, Progress};

@@ -51,13 +51,16 @@ impl Engine {
     ) -> Result<Vec<Vec<Vec<Response>>>, EvalError> {
         let limit = model.context_length();
         let mut encoded: Vec<Encoded> = Vec::new();
-        for request in asked.iter().flat_map(|(_, examples)| examples.iter().flat_map(|example| &example.requests)) {
-            match request {
-                Request::LogLikelihood { context, continuation } => {
-                    encoded.push(encode(tokenizer, context, continuation, limit)?);
+        for (task, example) in asked.iter().flat_map(|&(task, examples)| examples.iter().map(move |e| (task, e))) {
+            let wrong = |error: EvalError| error.of_document(&task.task, example.doc);
+            for request in &example.requests {
+                match request {
+                    Request::LogLikelihood { context, continuation } => {
+                        encoded.push(encode(tokenizer, context, continuation, limit).map_err(wrong)?);
+                    }
+                    Request::Rolling { text } => encoded.extend(rolling(tokenizer, text, limit).map_err(wrong)?),
+                    Request::Generate { .. } => {}
                 }
-                Request::Rolling { text } => encoded.extend(rolling(tokenizer, text, limit)?),
-                Request::Generate { .. } => {}
             }
         }
         let mut scores = self.score(model, &encoded, &mut progress)?.into_iter();
@@ -152,7 +155,7 @@ impl Task {
                     value.map_err(wrong)
                 };
                 let values = examples.iter().zip(responses).map(value).collect::<Result<Vec<_>, _>>()?;
-                let score = measure.aggregation.score(&values, iterations);
+                let score = measure.score(&values, iterations);
                 lines.push(Measured {
                     metric: measure.name.clone(),
                     filter: filter.name.clone(),

@@ -135,5 +135,9 @@ fn what_cannot_be_encoded_is_an_error() {
     let none = Letters { has_prefix: false };
     assert!(matches!(encode(&none, "", "a", 9), Err(EvalError::Tokenizer(_))));
     assert!(matches!(encode(&none, "a", "?", 9), Err(EvalError::Tokenizer(_))));
+    for context in ["", "a"] {
+        let letters = Letters { has_prefix: true };
+        assert!(matches!(encode(&letters, context, "", 9), Err(EvalError::NoTokens { .. })));
+    }
     assert!(matches!(encode(&none, "a", "bcde", 3), Err(EvalError::TooLong { tokens: 4, context: 3 })));
 }

@@ -85,7 +85,7 @@ fn what_is_wrong_is_named() {
         ("metric_list", "metric_list: [{metric: bleurt}]", ["metric_list", "bleurt"]),
         ("metric_list", "metric_list: [{metric: perplexity}]", ["perplexity", "MultipleChoice"]),
         ("filter_list", "filter_list: [{name: f, filter: [{function: custom}]}]", ["filter_list", "custom"]),
-        ("fewshot_config", "fewshot_config: {sampler: balanced}", ["fewshot_config.sampler", "balanced"]),
+        ("fewshot_config", "fewshot_config: {sampler: wild}", ["fewshot_config.sampler", "wild"]),
         ("repeats", "repeats: 8", ["repeats", "1"]),
         ("task", "group: g", ["group", "Suite::load"]),
         ("include", "include: t.yaml", ["include", "itself"]),

@@ -1,9 +1,11 @@
 //! Metrics against the values of lm-evaluation-harness 0.4.13, scikit-learn 1.9 and SciPy 1.17.
 
 use junkdna_eval::metrics::{
-    Aggregation, ExactMatch, Score, Value, Weighting, aggregate, bootstrap_stderr, macro_f1, normalize, pearson,
-    spearman, squad_exact_match, squad_f1, token_f1,
+    Aggregation, CustomMetric, ExactMatch, Measure, Response, Score, Value, Weighting, aggregate, bootstrap_interval,
+    bootstrap_stderr, corpus_bleu, macro_f1, normalize, pearson, rouge_l, rouge_n, spearman, squad_exact_match,
+    squad_f1, token_f1,
 };
+use junkdna_eval::{Example, Gold, LogLikelihood};
 use proptest::prelude::*;
 
 const CLASSES: [(usize, usize); 12] =
@@ -111,7 +113,122 @@ fn parity_squad() {
     assert_eq!([token_f1("", ""), token_f1("", "a"), squad_f1("the", &["a"])], [1.0, 0.0, 1.0]);
 }
 
+#[test]
+fn parity_texts() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/texts.json");
+    let cases: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let pair = |value: &serde_json::Value| -> (String, Vec<String>) { serde_json::from_value(value.clone()).unwrap() };
+    let all: Vec<_> = cases["answers"].as_array().unwrap().iter().map(pair).collect();
+    for ((answer, golds), expected) in all.iter().zip(cases["rouge"].as_array().unwrap()) {
+        close(rouge_n(answer, &golds[0], 1), expected["rouge1"].as_f64().unwrap());
+        close(rouge_n(answer, &golds[0], 2), expected["rouge2"].as_f64().unwrap());
+        close(rouge_l(answer, &golds[0]), expected["rougeL"].as_f64().unwrap());
+    }
+    for case in cases["bleu"].as_array().unwrap() {
+        let part: Vec<_> = case[0].as_array().unwrap().iter().map(pair).collect();
+        let pairs: Vec<(&str, &[String])> = part.iter().map(|(a, golds)| (a.as_str(), golds.as_slice())).collect();
+        close(corpus_bleu(&pairs), case[1].as_f64().unwrap());
+        let values: Vec<Value> = part.iter().map(|(a, golds)| Value::Texts(golds.clone(), a.clone())).collect();
+        close(Aggregation::Bleu.score(&values, 0).value, case[1].as_f64().unwrap());
+    }
+}
+
+/// How many words an answer has, and the most of all answers.
+#[derive(Debug)]
+struct Longest;
+
+impl CustomMetric for Longest {
+    fn name(&self) -> &str {
+        "longest"
+    }
+
+    fn value(&self, _: &Example, responses: &[Response]) -> Result<Value, String> {
+        match responses {
+            [Response::Text(text)] => Ok(Value::Number(text.split(' ').count() as f64)),
+            _ => Err("is for generated answers".into()),
+        }
+    }
+
+    fn aggregate(&self, values: &[&Value]) -> Option<f64> {
+        let number = |value: &&Value| if let Value::Number(number) = value { *number } else { f64::NAN };
+        Some(values.iter().map(number).fold(0.0, f64::max))
+    }
+}
+
+fn example(choices: &[String], gold: usize) -> Example {
+    let document = serde_json::Value::Null;
+    Example { doc: 0, document, requests: Vec::new(), choices: choices.to_vec(), gold: Gold::Choice(gold) }
+}
+
+#[test]
+fn a_metric_of_ones_own_is_measured() {
+    let measure = Measure::custom(Longest);
+    let value = |text: &str| measure.value(&example(&[], 0), &[Response::Text(text.into())]).unwrap();
+    let values = ["a b", "a b c d", "a"].map(value);
+    let score = measure.score(&values, 1000);
+    assert_eq!((measure.name.as_str(), score.value), ("longest", 4.0));
+    assert!(score.stderr.unwrap() > 0.0);
+    assert!(measure.value(&example(&[], 0), &[]).unwrap_err().contains("generated"));
+    let (low, high) = measure.interval(&values, 0.9, 1000);
+    assert!(low < 4.0 && high == 4.0);
+}
+
+/// A metric by its name in a task file.
+fn named(metric: &str) -> Measure {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.yaml");
+    let keys = "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: d}}\ntest_split: test\n\
+                doc_to_text: q\ndoc_to_target: q\noutput_type: multiple_choice\n";
+    std::fs::write(&path, format!("{keys}metric_list: [{{metric: {metric}}}]\n")).unwrap();
+    junkdna_eval::Task::load(&path).unwrap().measures.remove(0)
+}
+
 proptest! {
+    #[test]
+    fn options_may_come_in_any_order(
+        sums in prop::collection::vec(-9.0..0.0f64, 2..6), turn in 0usize..6, gold in 0usize..6,
+    ) {
+        let n = sums.len();
+        let choices: Vec<String> = (0..n).map(|i| "x".repeat(1 + i * i)).collect();
+        let turned = |doc: usize| (doc + turn) % n;
+        let responses = |sums: &[f64]| -> Vec<Response> {
+            sums.iter().map(|&sum| Response::LogLikelihood(LogLikelihood { sum, greedy: false })).collect()
+        };
+        let moved: Vec<f64> = (0..n).map(|i| sums[turned(i)]).collect();
+        let moved_choices: Vec<String> = (0..n).map(|i| choices[turned(i)].clone()).collect();
+        let moved_gold = (0..n).find(|&i| turned(i) == gold % n).unwrap();
+        for metric in ["acc", "acc_norm", "acc_bytes", "brier_score"] {
+            let measure = named(metric);
+            let one = measure.value(&example(&choices, gold % n), &responses(&sums)).unwrap();
+            let other = measure.value(&example(&moved_choices, moved_gold), &responses(&moved)).unwrap();
+            let (one, other) = (measure.score(&[one], 0).value, measure.score(&[other], 0).value);
+            prop_assert!((one - other).abs() < 1e-12, "{metric}");
+            prop_assert!((0.0..=2.0).contains(&one));
+        }
+    }
+
+    #[test]
+    fn overlaps_of_texts_are_bounded(answer in "[a-c .]{0,20}", gold in "[a-c .]{0,20}") {
+        let golds = [gold.clone()];
+        let bleu = corpus_bleu(&[(answer.as_str(), golds.as_slice())]);
+        prop_assert!((0.0..=100.0 + 1e-9).contains(&bleu));
+        for score in [rouge_n(&answer, &gold, 1), rouge_n(&answer, &gold, 2), rouge_l(&answer, &gold)] {
+            prop_assert!((0.0..=1.0).contains(&score));
+        }
+        prop_assert!((rouge_l(&answer, &gold) - rouge_l(&gold, &answer)).abs() < 1e-12);
+        prop_assert!(rouge_l(&answer, &gold) <= rouge_n(&answer, &gold, 1) + 1e-12);
+    }
+
+    #[test]
+    fn intervals_hold_the_number_and_grow(values in prop::collection::vec(-3.0..3.0f64, 2..20)) {
+        let mean = |sample: &[&f64]| sample.iter().copied().sum::<f64>() / sample.len() as f64;
+        let (low, high) = bootstrap_interval(&values, 0.95, 1000, mean);
+        let (inner_low, inner_high) = bootstrap_interval(&values, 0.5, 1000, mean);
+        let (least, most) = (values.iter().copied().fold(9.0, f64::min), values.iter().copied().fold(-9.0, f64::max));
+        prop_assert!(least - 1e-9 <= low && low <= inner_low && inner_low <= inner_high);
+        prop_assert!(inner_high <= high && high <= most + 1e-9);
+    }
+
     #[test]
     fn bounds_hold(pairs in prop::collection::vec((0usize..3, 0usize..3), 1..30)) {
         let values: Vec<Value> = pairs.iter().map(|&(gold, predicted)| Value::Classes(gold, predicted)).collect();

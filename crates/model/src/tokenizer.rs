@@ -89,7 +89,24 @@ impl Tokenizer {
 
     /// The template that turns a conversation to text, where the model has one.
     pub fn chat_template(&self) -> Option<&str> {
-        self.settings.get("chat_template")?.as_str()
+        self.named_chat_template("default")
+    }
+
+    /// The template of this name where the model has several; the only one where it has one.
+    pub fn named_chat_template(&self, name: &str) -> Option<&str> {
+        let template = self.settings.get("chat_template")?;
+        match template.as_array() {
+            Some(several) => {
+                let named = several.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
+                named?.get("template")?.as_str()
+            }
+            None => template.as_str(),
+        }
+    }
+
+    /// Special tokens by role, such as `bos_token`.
+    pub fn special_tokens(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.special.iter()
     }
 
     /// The tokenizer of the `tokenizers` library.

@@ -6,8 +6,9 @@ use crate::progress::Progress;
 use junkdna_backend::CausalLm;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
 use junkdna_eval::metrics::Response;
-use junkdna_eval::{Document, Prompting, Rendered, Results, Suite, Task, TaskScores};
+use junkdna_eval::{Chat, ChatTemplate, Document, Prompting, Rendered, Results, Suite, Task, TaskScores};
 use junkdna_experiment::write_whole;
+use junkdna_model::Loaded;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,22 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         return Err(CliError::Request("--limit 0 leaves no documents".into()));
     }
     let suite = suite(arguments)?;
-    let prompting = Prompting { seed: arguments.seed, limit: arguments.limit };
-    let rendered: Vec<Rendered> = suite.tasks.iter().map(|task| task.render(&prompting)).collect::<Result<_, _>>()?;
+    let mut prompting = Prompting {
+        seed: arguments.seed,
+        limit: arguments.limit,
+        skip_bad_rows: arguments.skip_bad_rows,
+        system_instruction: arguments.system_instruction.clone(),
+        chat: None,
+    };
+    // What is wrong with tasks is said before a model is loaded, if only the model's template is not needed.
+    let early = match arguments.apply_chat_template {
+        None => Some(render(&suite.tasks, &prompting)?),
+        Some(_) => None,
+    };
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load_compact(&arguments.source)?;
+    prompting.chat = chat(arguments, &loaded)?;
+    let rendered = early.map_or_else(|| render(&suite.tasks, &prompting), Ok)?;
     let model = causal(&loaded, "evaluation")?;
     progress.label("scoring");
     let asked: Vec<_> = suite.tasks.iter().zip(&rendered).map(|(task, r)| (task, r.examples.as_slice())).collect();
@@ -48,6 +61,8 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     json["config"] = json!({
         "model": loaded.source, "model_dtype": loaded.precision, "device": arguments.source.device.to_string(),
         "limit": arguments.limit, "fewshot_seed": arguments.seed, "bootstrap_iters": BOOTSTRAP_ITERATIONS,
+        "chat_template": arguments.apply_chat_template, "fewshot_as_multiturn": prompting.chat.as_ref().map(|c| c.multiturn),
+        "system_instruction": arguments.system_instruction,
     });
     json["cut_contexts"] = cut_contexts.into();
     match &arguments.json {
@@ -57,6 +72,30 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     }
     output::line(results.table())?;
     results.group_table().map_or(Ok(()), output::line)
+}
+
+fn render(tasks: &[Task], prompting: &Prompting) -> Result<Vec<Rendered>, CliError> {
+    let mut all = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let rendered = task.render(prompting)?;
+        if let Some(first) = rendered.skipped.first() {
+            eprintln!("{}: {} broken rows left out, the first: {first}", task.task, rendered.skipped.len());
+        }
+        all.push(rendered);
+    }
+    Ok(all)
+}
+
+/// How conversations are written, if prompts are to be some.
+fn chat(arguments: &Eval, loaded: &Loaded) -> Result<Option<Chat>, CliError> {
+    let Some(name) = &arguments.apply_chat_template else { return Ok(None) };
+    let Some(template) = loaded.tokenizer.named_chat_template(name) else {
+        let problem = format!("--apply-chat-template: the tokenizer of {} has no template `{name}`", loaded.source);
+        return Err(CliError::Request(problem));
+    };
+    let tokens = loaded.tokenizer.special_tokens().map(|(role, token)| (role.to_owned(), token.to_owned()));
+    let template = ChatTemplate::new(template, tokens.collect())?;
+    Ok(Some(Chat { template, multiturn: arguments.fewshot_as_multiturn }))
 }
 
 /// What is asked for, with the options of the command line.

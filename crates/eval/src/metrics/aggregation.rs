@@ -1,7 +1,8 @@
 //! From one value a document to one number, with its standard error.
 
+use super::bleu::Counts;
 use super::bootstrap::bootstrap_stderr;
-use super::classification::{brier_score, f1, matthews};
+use super::classification::{brier_score, f1, macro_f1, matthews};
 use serde::Serialize;
 
 /// What one document contributes to a metric.
@@ -16,6 +17,8 @@ pub enum Value {
     Classes(usize, usize),
     /// The right class and the probability of each.
     Probabilities(usize, Vec<f64>),
+    /// The right texts and the answer.
+    Texts(Vec<String>, String),
 }
 
 impl Value {
@@ -67,8 +70,12 @@ pub enum Aggregation {
     F1,
     /// Matthews's correlation coefficient.
     Matthews,
+    /// The mean F1 of all classes.
+    MacroF1,
     /// The Brier score.
     Brier,
+    /// BLEU of the corpus.
+    Bleu,
 }
 
 impl Aggregation {
@@ -81,6 +88,8 @@ impl Aggregation {
             "weighted_perplexity" => Self::WeightedPerplexity,
             "bits_per_byte" => Self::BitsPerByte,
             "f1" => Self::F1,
+            "macro_f1" => Self::MacroF1,
+            "bleu" => Self::Bleu,
             "matthews_corrcoef" => Self::Matthews,
             "brier_score" => Self::Brier,
             _ => return None,
@@ -108,6 +117,8 @@ impl Aggregation {
             Self::BitsPerByte => -ratio() / std::f64::consts::LN_2,
             Self::F1 => f1(&classes()),
             Self::Matthews => matthews(&classes()),
+            Self::MacroF1 => macro_f1(&classes()),
+            Self::Bleu => Counts::bleu(&counts(values).iter().collect::<Vec<_>>()),
             Self::Brier => {
                 let parts = values.iter().filter_map(|value| match value {
                     Value::Probabilities(gold, probabilities) => Some((*gold, probabilities.as_slice())),
@@ -128,13 +139,29 @@ impl Aggregation {
                 let numbers: Vec<f64> = values.iter().map(Value::number).collect();
                 Some(sample_deviation(&numbers) / (numbers.len() as f64).sqrt())
             }
-            Self::Median | Self::Perplexity | Self::F1 | Self::Matthews => {
+            Self::Bleu => {
+                // Answers are counted once, and resampled as counts.
+                let statistic = |sample: &[&Counts]| Counts::bleu(sample);
+                Some(bootstrap_stderr(&counts(&all), iterations.min(BLEU_ITERATIONS), statistic))
+            }
+            Self::Median | Self::Perplexity | Self::F1 | Self::MacroF1 | Self::Matthews => {
                 Some(bootstrap_stderr(values, iterations, |sample| self.value(sample)))
             }
             Self::WeightedPerplexity | Self::BitsPerByte | Self::Brier => None,
         };
         Score { value: self.value(&all), stderr }
     }
+}
+
+/// Resamples for the standard error of BLEU, at most, as in lm-evaluation-harness.
+const BLEU_ITERATIONS: usize = 100;
+
+fn counts(values: &[&Value]) -> Vec<Counts> {
+    let count = |value: &&Value| match value {
+        Value::Texts(golds, answer) => Counts::new(answer, golds),
+        _ => Counts::default(),
+    };
+    values.iter().map(count).collect()
 }
 
 /// The standard deviation with n - 1.

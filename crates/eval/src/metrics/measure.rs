@@ -1,11 +1,13 @@
 //! The metrics of a task, and what each document contributes to them.
 
 use super::squad::{squad_exact_match, squad_f1};
-use super::{Aggregation, ExactMatch, Value};
+use super::{Aggregation, CustomMetric, ExactMatch, Score, Value, bootstrap_interval, bootstrap_stderr};
+use super::{rouge_l, rouge_n, token_f1};
 use crate::node::Node;
 use crate::python::is_space;
 use crate::{Example, Gold, LogLikelihood, OutputType, task};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What a model answered to one request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,7 +21,8 @@ pub enum Response {
     Text(String),
 }
 
-/// What is looked at, by the names of lm-evaluation-harness; `squad_em` and `squad_f1` are beyond it.
+/// What is looked at, by the names of lm-evaluation-harness; `macro_f1`, `rouge1`, `rouge2`,
+/// `rougeL`, `token_f1`, `squad_em` and `squad_f1` are beyond it; of several right texts the best counts.
 #[derive(Debug, Clone)]
 pub enum Metric {
     /// Whether the likeliest choice is right, or greedy decoding gives the text.
@@ -50,6 +53,18 @@ pub enum Metric {
     SquadEm,
     /// SQuAD's F1.
     SquadF1,
+    /// F1 of words.
+    TokenF1,
+    /// BLEU of the corpus.
+    Bleu,
+    /// ROUGE of n-grams.
+    Rouge(usize),
+    /// ROUGE of the longest common subsequence.
+    RougeL,
+    /// The mean F1 of all classes.
+    MacroF1,
+    /// One's own.
+    Custom(Arc<dyn CustomMetric>),
 }
 
 /// A metric with its aggregation.
@@ -104,6 +119,7 @@ impl Measure {
                 (metric, Aggregation::Mean, true, &[GenerateUntil, MultipleChoice])
             }
             "f1" => (Metric::F1, Aggregation::F1, true, &[MultipleChoice]),
+            "macro_f1" => (Metric::MacroF1, Aggregation::MacroF1, true, &[MultipleChoice]),
             "mcc" => (Metric::Mcc, Aggregation::Matthews, true, &[MultipleChoice]),
             "brier_score" => (Metric::BrierScore, Aggregation::Brier, false, &[MultipleChoice]),
             "perplexity" => (Metric::Perplexity, Aggregation::Perplexity, false, &[LogLikelihood]),
@@ -114,6 +130,11 @@ impl Measure {
                 (Metric::BytePerplexity, Aggregation::WeightedPerplexity, false, &[LogLikelihoodRolling])
             }
             "bits_per_byte" => (Metric::BitsPerByte, Aggregation::BitsPerByte, false, &[LogLikelihoodRolling]),
+            "token_f1" => (Metric::TokenF1, Aggregation::Mean, true, &[GenerateUntil]),
+            "bleu" => (Metric::Bleu, Aggregation::Bleu, true, &[GenerateUntil]),
+            "rouge1" => (Metric::Rouge(1), Aggregation::Mean, true, &[GenerateUntil]),
+            "rouge2" => (Metric::Rouge(2), Aggregation::Mean, true, &[GenerateUntil]),
+            "rougeL" => (Metric::RougeL, Aggregation::Mean, true, &[GenerateUntil]),
             "squad_em" => (Metric::SquadEm, Aggregation::Mean, true, &[GenerateUntil]),
             "squad_f1" => (Metric::SquadF1, Aggregation::Mean, true, &[GenerateUntil]),
             other => return Err(format!("the metric `{other}` is not known")),
@@ -151,6 +172,42 @@ impl Measure {
         Ok(Self { name: name.clone(), metric, aggregation, higher_is_better })
     }
 
+    /// A metric of one's own, for the `measures` of a task.
+    pub fn custom(metric: impl CustomMetric + 'static) -> Self {
+        Self {
+            name: metric.name().to_owned(),
+            higher_is_better: metric.higher_is_better(),
+            metric: Metric::Custom(Arc::new(metric)),
+            aggregation: Aggregation::Mean,
+        }
+    }
+
+    /// The number over documents with its standard error, as [`Aggregation::score`]; a custom metric with an aggregation of
+    /// its own has a bootstrapped one.
+    pub fn score(&self, values: &[Value], iterations: usize) -> Score {
+        let own = self.own(&values.iter().collect::<Vec<_>>());
+        let Some(value) = own else { return self.aggregation.score(values, iterations) };
+        let many = values.len() > 1 && iterations > 0;
+        let stderr = many.then(|| bootstrap_stderr(values, iterations, |sample| self.over(sample)));
+        Score { value, stderr }
+    }
+
+    /// The bootstrap interval of the number over documents; see [`bootstrap_interval`].
+    pub fn interval(&self, values: &[Value], confidence: f64, iterations: usize) -> (f64, f64) {
+        bootstrap_interval(values, confidence, iterations, |sample| self.over(sample))
+    }
+
+    fn own(&self, values: &[&Value]) -> Option<f64> {
+        match &self.metric {
+            Metric::Custom(metric) => metric.aggregate(values),
+            _ => None,
+        }
+    }
+
+    fn over(&self, values: &[&Value]) -> f64 {
+        self.own(values).unwrap_or_else(|| self.aggregation.value(values))
+    }
+
     /// Whether choices are also to be scored without context.
     pub(crate) fn needs_unconditional(&self) -> bool {
         matches!(self.metric, Metric::AccMutualInfo)
@@ -161,6 +218,9 @@ impl Measure {
     /// # Errors
     /// Responses that do not fit the example; a regular expression that does not end.
     pub fn value(&self, example: &Example, responses: &[Response]) -> Result<Value, String> {
+        if let Metric::Custom(metric) = &self.metric {
+            return metric.value(example, responses);
+        }
         match (responses, &example.gold) {
             ([Response::Text(answer)], gold) => self.of_text(answer, gold),
             ([Response::Rolling(sum)], Gold::Text(text)) => Ok(self.of_rolling(*sum, text)),
@@ -193,7 +253,15 @@ impl Measure {
             Gold::Texts(golds) => golds.iter().map(String::as_str).collect(),
             _ => return Err("the response does not fit the example".into()),
         };
+        let best = |score: &dyn Fn(&str) -> f64| golds.iter().map(|gold| score(gold)).fold(0.0, f64::max);
         Ok(Value::Number(match &self.metric {
+            Metric::Bleu => {
+                let golds = golds.iter().map(|gold| (*gold).to_owned()).collect();
+                return Ok(Value::Texts(golds, answer.to_owned()));
+            }
+            Metric::Rouge(n) => best(&|gold| rouge_n(answer, gold, *n)),
+            Metric::RougeL => best(&|gold| rouge_l(answer, gold)),
+            Metric::TokenF1 => best(&|gold| token_f1(answer, gold)),
             Metric::SquadEm => squad_exact_match(answer, &golds),
             Metric::SquadF1 => squad_f1(answer, &golds),
             Metric::ExactMatch(exact) => {
@@ -231,7 +299,7 @@ impl Measure {
             Metric::AccBytes => by(&str::len),
             Metric::AccMutualInfo => right(largest(sums.iter().zip(without).map(|(sum, alone)| sum - alone.sum))),
             Metric::ExactMatch(_) => Value::Number(truth(golds.iter().any(|&gold| with[gold].greedy))),
-            Metric::F1 | Metric::Mcc => Value::Classes(one()?, largest(sums.iter().copied())),
+            Metric::F1 | Metric::Mcc | Metric::MacroF1 => Value::Classes(one()?, largest(sums.iter().copied())),
             Metric::BrierScore => Value::Probabilities(one()?, softmax(&sums)),
             _ => right(largest(sums.iter().copied())),
         })
@@ -242,8 +310,9 @@ fn same_values(a: Aggregation, b: Aggregation) -> bool {
     let kind = |aggregation| match aggregation {
         Aggregation::Mean | Aggregation::Median | Aggregation::Perplexity => 0,
         Aggregation::WeightedPerplexity | Aggregation::BitsPerByte => 1,
-        Aggregation::F1 | Aggregation::Matthews => 2,
+        Aggregation::F1 | Aggregation::Matthews | Aggregation::MacroF1 => 2,
         Aggregation::Brier => 3,
+        Aggregation::Bleu => 4,
     };
     kind(a) == kind(b)
 }

@@ -1,9 +1,11 @@
 //! Documents made into requests.
 
 use super::prompt::{Filling, Question, text};
-use super::shots::Shots;
-use super::turn::Turn;
+use super::shots::{Sampler, Shots};
+use super::turn::{self, Part, Turn};
 use super::{Example, Gold, OutputType, Request, Task};
+use crate::chat::{Chat, Message};
+use crate::python::is_space;
 use crate::template::Templates;
 use crate::{EvalError, PythonRandom};
 use serde_json::Value;
@@ -17,6 +19,12 @@ pub struct Prompting {
     pub seed: u64,
     /// Only the first documents.
     pub limit: Option<usize>,
+    /// Leave out rows of data files that are broken, and say so.
+    pub skip_bad_rows: bool,
+    /// Said before everything, the task's description after it.
+    pub system_instruction: Option<String>,
+    /// Prompts are conversations, written as the model's template has them.
+    pub chat: Option<Chat>,
 }
 
 /// The prompts of a task.
@@ -26,11 +34,14 @@ pub struct Rendered {
     pub examples: Vec<Example>,
     /// How many documents there are, whatever the limit.
     pub documents: usize,
+    /// What is wrong with each row that was left out.
+    pub skipped: Vec<String>,
 }
 
 /// A task with its data.
 struct Builder<'a> {
     task: &'a Task,
+    prompting: &'a Prompting,
     templates: Templates,
     documents: Vec<Value>,
     has_choices: bool,
@@ -46,7 +57,7 @@ impl Task {
     /// # Errors
     /// As [`Self::render`].
     pub fn examples(&self, seed: u64, limit: Option<usize>) -> Result<Vec<Example>, EvalError> {
-        Ok(self.render(&Prompting { seed, limit })?.examples)
+        Ok(self.render(&Prompting { seed, limit, ..Prompting::default() })?.examples)
     }
 
     /// The documents of the test split, or else of the validation split, with what is asked about them. Prompts are those of
@@ -57,14 +68,18 @@ impl Task {
     /// number; fewer documents than shots.
     pub fn render(&self, prompting: &Prompting) -> Result<Rendered, EvalError> {
         let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
-        let documents = self.source.documents(&self.path, split.map_or("test", String::as_str))?;
+        let mut skipped = Vec::new();
+        let mut skip = prompting.skip_bad_rows.then_some(&mut skipped);
+        let split = split.map_or("test", String::as_str);
+        let documents = self.source.documents(&self.path, split, skip.as_deref_mut())?;
         if documents.is_empty() {
             return Err(EvalError::task(&self.path, "has no documents"));
         }
-        let pool = if self.num_fewshot > 0 { self.pool(&documents)? } else { Cow::Owned(Vec::new()) };
+        let pool = if self.num_fewshot > 0 { self.pool(&documents, skip)? } else { Cow::Owned(Vec::new()) };
         let random = PythonRandom::new(prompting.seed);
-        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, random };
-        let builder = Builder::new(self, &documents)?;
+        let builder = Builder::new(self, prompting, &documents)?;
+        let classes = if self.fewshot.sampler == Sampler::Balanced { builder.classes(&pool)? } else { Vec::new() };
+        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, classes, random };
         let mut answered = HashMap::new();
         let count = documents.len().min(prompting.limit.unwrap_or(usize::MAX));
         let examples = (0..count).map(|doc| {
@@ -72,11 +87,16 @@ impl Task {
             let before = builder.before(doc, &mut shots, &mut answered).map_err(wrong)?;
             builder.example(doc, &before).map_err(wrong)
         });
-        Ok(Rendered { examples: examples.collect::<Result<_, _>>()?, documents: documents.len() })
+        let examples = examples.collect::<Result<_, _>>()?;
+        Ok(Rendered { examples, documents: documents.len(), skipped })
     }
 
     /// Where examples are taken from: the few-shot split, given samples, or the training, validation or test split.
-    fn pool<'a>(&'a self, evaluated: &'a [Value]) -> Result<Cow<'a, [Value]>, EvalError> {
+    fn pool<'a>(
+        &'a self,
+        evaluated: &'a [Value],
+        skipped: Option<&mut Vec<String>>,
+    ) -> Result<Cow<'a, [Value]>, EvalError> {
         let splits = &self.splits;
         if self.fewshot.split.is_none()
             && let Some(samples) = &self.fewshot.samples
@@ -86,16 +106,17 @@ impl Task {
         let named = [&self.fewshot.split, &splits.training, &splits.validation, &splits.test];
         let asked = splits.test.as_ref().or(splits.validation.as_ref());
         match named.into_iter().flatten().next() {
-            Some(split) if Some(split) != asked => Ok(Cow::Owned(self.source.documents(&self.path, split)?)),
+            Some(split) if Some(split) != asked => Ok(Cow::Owned(self.source.documents(&self.path, split, skipped)?)),
             _ => Ok(Cow::Borrowed(evaluated)),
         }
     }
 }
 
 impl<'a> Builder<'a> {
-    fn new(task: &'a Task, documents: &[Value]) -> Result<Self, EvalError> {
+    fn new(task: &'a Task, prompting: &'a Prompting, documents: &[Value]) -> Result<Self, EvalError> {
         let mut builder = Self {
             task,
+            prompting,
             templates: Templates::new(),
             documents: documents.to_vec(),
             has_choices: task.prompt.choices.is_some(),
@@ -118,31 +139,42 @@ impl<'a> Builder<'a> {
     }
 
     /// What stands before a question: the description and the examples.
-    fn before(&self, doc: usize, shots: &mut Shots, known: &mut HashMap<usize, String>) -> Result<String, String> {
+    fn before(
+        &self,
+        doc: usize,
+        shots: &mut Shots,
+        known: &mut HashMap<usize, Vec<Part>>,
+    ) -> Result<Vec<Part>, String> {
         let document = &self.documents[doc];
-        let mut before = match self.task.description.as_str() {
+        let description = match self.task.description.as_str() {
             "" => String::new(),
             description => self.filling(document).resolve(description).map_err(|p| format!("description: {p}"))?,
         };
+        let instruction = self.prompting.system_instruction.as_deref().unwrap_or_default();
+        let system = turn::joined(instruction, &description, &self.task.fewshot_delimiter);
+        let mut before = Vec::new();
+        if !system.is_empty() {
+            before.push(Part::new("system", system, ""));
+        }
         if self.task.num_fewshot > 0 {
             // As in lm-evaluation-harness, also where neither split is named.
             let asked = (self.task.fewshot.split == self.task.splits.test).then_some(document);
             for shot in shots.draw(self.task.num_fewshot, asked)? {
-                let text = match known.get(&shot) {
-                    Some(text) => text,
+                let parts = match known.get(&shot) {
+                    Some(parts) => parts,
                     None => {
-                        let text = self.shot(&shots.pool[shot]).map_err(|p| format!("example {shot}: {p}"))?;
-                        known.entry(shot).or_insert(text)
+                        let parts = self.shot(&shots.pool[shot]).map_err(|p| format!("example {shot}: {p}"))?;
+                        known.entry(shot).or_insert(parts)
                     }
                 };
-                before += text;
+                before.extend_from_slice(parts);
             }
         }
         Ok(before)
     }
 
     /// A document as an example.
-    fn shot(&self, document: &Value) -> Result<String, String> {
+    fn shot(&self, document: &Value) -> Result<Vec<Part>, String> {
         let prompt = &self.task.fewshot.prompt;
         let filling = self.filling(document);
         let answer = prompt.answer(filling)?;
@@ -172,7 +204,7 @@ impl<'a> Builder<'a> {
         Ok(turn.answered(&answer, &self.task.fewshot.delimiter))
     }
 
-    fn example(&self, doc: usize, before: &str) -> Result<Example, String> {
+    fn example(&self, doc: usize, before: &[Part]) -> Result<Example, String> {
         let prompt = &self.task.prompt;
         let filling = self.filling(&self.documents[doc]);
         let question = prompt.question(filling)?;
@@ -181,18 +213,19 @@ impl<'a> Builder<'a> {
         let prefix = prompt.prefix(filling)?;
         let context = |question: &str, delimiter| {
             let turn = Turn { question, prefix: prefix.as_deref(), target_delimiter: delimiter };
-            format!("{before}{}", turn.open())
+            self.written([before, &turn.open()].concat(), prefix.as_deref())
         };
+        let delimiter = self.continuation_delimiter();
         let (requests, gold) = match (self.task.output, question) {
             (OutputType::MultipleChoice, Question::Choice(index)) if self.multiple_input => {
                 let contexts = choices.iter().map(|choice| context(choice, ""));
-                let continuation = format!("{}{}", prompt.target_delimiter, text(&answer));
-                let requests = contexts.map(|context| scored(context, continuation.clone())).collect();
-                (requests, self.choice(&Value::from(index), &choices)?)
+                let continuation = format!("{delimiter}{}", text(&answer));
+                let requests = contexts.map(|context| Ok(scored(context?, continuation.clone())));
+                (requests.collect::<Result<_, String>>()?, self.choice(&Value::from(index), &choices)?)
             }
             (_, Question::Choice(index)) => return Err(number_for_text(index)),
             (output, Question::Text(question)) => {
-                let context = context(&question, &prompt.target_delimiter);
+                let context = context(&question, &prompt.target_delimiter)?;
                 match output {
                     OutputType::MultipleChoice => {
                         (self.choice_requests(&context, &choices)?, self.choice(&answer, &choices)?)
@@ -215,11 +248,43 @@ impl<'a> Builder<'a> {
         Ok(Example { doc, document: self.documents[doc].clone(), requests, choices, gold })
     }
 
+    /// Messages as the prompt: joined, or as the model's template writes them.
+    fn written(&self, parts: Vec<Part>, prefix: Option<&str>) -> Result<String, String> {
+        let Some(chat) = &self.prompting.chat else { return Ok(turn::text(&parts)) };
+        let messages: Vec<Message> = match chat.multiturn {
+            true => parts.into_iter().map(|part| part.message).collect(),
+            false => turn::one_turn(&parts),
+        };
+        chat.template.render(&messages, prefix.is_some_and(|prefix| !prefix.is_empty()))
+    }
+
+    /// What stands between a prompt and a choice: nothing in a conversation, unless the answer has begun with a word.
+    fn continuation_delimiter(&self) -> &str {
+        let prompt = &self.task.prompt;
+        let begun = prompt.gen_prefix.as_ref().is_some_and(|prefix| !prefix.is_empty() && !prefix.ends_with(is_space));
+        if self.prompting.chat.is_some() && !begun { "" } else { &prompt.target_delimiter }
+    }
+
+    /// The right answer of each document that examples are taken from, as the number of a class.
+    fn classes(&self, pool: &[Value]) -> Result<Vec<usize>, EvalError> {
+        let mut known: Vec<String> = Vec::new();
+        let class = |(doc, document): (usize, &Value)| {
+            let wrong = |problem| EvalError::Document { task: self.task.task.clone(), doc, problem };
+            let answer = text(&self.task.fewshot.prompt.answer(self.filling(document)).map_err(wrong)?);
+            Ok(known.iter().position(|other| *other == answer).unwrap_or_else(|| {
+                known.push(answer);
+                known.len() - 1
+            }))
+        };
+        pool.iter().enumerate().map(class).collect()
+    }
+
     fn choice_requests(&self, context: &str, choices: &[String]) -> Result<Vec<Request>, String> {
         if choices.len() < 2 {
             return Err(format!("doc_to_choice gives {choices:?}, at least two are needed"));
         }
-        let continuation = |choice: &String| format!("{}{choice}", self.task.prompt.target_delimiter);
+        let delimiter = self.continuation_delimiter();
+        let continuation = |choice: &String| format!("{delimiter}{choice}");
         if let Some(index) = choices.iter().position(|choice| continuation(choice).is_empty()) {
             return Err(format!("doc_to_choice: choice {index} is empty"));
         }

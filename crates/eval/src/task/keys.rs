@@ -168,6 +168,7 @@ impl Task {
             splits,
             prompt,
             fewshot,
+            fewshot_delimiter,
             never_shots: !own && shots == Some(0),
         })
     }
@@ -287,7 +288,10 @@ fn fewshot(keys: &mut Keys, base: &Prompt, splits: &Splits, delimiter: &str, own
         None if first => Sampler::FirstN,
         None | Some("default") => Sampler::Random,
         Some("first_n") => Sampler::FirstN,
-        Some(other) => return Err(inner.wrong("sampler", format!("`{other}` is neither default nor first_n"))),
+        Some("balanced") => Sampler::Balanced,
+        Some(other) => {
+            return Err(inner.wrong("sampler", format!("`{other}` is none of default, first_n and balanced")));
+        }
     };
     let samples = inner.list("samples")?.map(|samples| samples.iter().map(Node::to_json).collect());
     let split = inner.text("split")?.or_else(|| splits.fewshot.clone());

@@ -67,6 +67,8 @@ pub struct Task {
     splits: Splits,
     prompt: Prompt,
     fewshot: FewShot,
+    /// Between an instruction and the description.
+    fewshot_delimiter: String,
     /// The file says `num_fewshot: 0`, which then cannot be changed.
     never_shots: bool,
 }

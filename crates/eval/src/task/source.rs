@@ -20,8 +20,13 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The documents of a split.
-    pub fn documents(&self, task: &Path, split: &str) -> Result<Vec<Value>, EvalError> {
+    /// The documents of a split. Broken rows are errors, or go to `skipped` where it is given.
+    pub fn documents(
+        &self,
+        task: &Path,
+        split: &str,
+        mut skipped: Option<&mut Vec<String>>,
+    ) -> Result<Vec<Value>, EvalError> {
         let files: Vec<(PathBuf, Format)> = match self {
             Self::Own(documents) => return Ok(documents.clone()),
             Self::Files { splits, format } => {
@@ -45,7 +50,12 @@ impl Source {
         let mut documents = Vec::new();
         for (file, format) in files {
             for record in format.open(&file)? {
-                documents.push(record?);
+                match (record, &mut skipped) {
+                    (Ok(record), _) => documents.push(record),
+                    (Err(error @ EvalError::Io { .. }), _) => return Err(error),
+                    (Err(error), Some(skipped)) => skipped.push(error.to_string()),
+                    (Err(error), None) => return Err(error),
+                }
             }
         }
         align(&mut documents);

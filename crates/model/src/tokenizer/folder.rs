@@ -8,6 +8,7 @@ use std::path::Path;
 
 const TOKENIZER: &str = "tokenizer.json";
 const SETTINGS: &str = "tokenizer_config.json";
+const CHAT_TEMPLATE: &str = "chat_template.jinja";
 const SPECIAL: &str = "special_tokens_map.json";
 
 impl Tokenizer {
@@ -23,7 +24,12 @@ impl Tokenizer {
             .map_err(|error| ModelError::tokenizer(&path, error))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| ModelError::tokenizer(&path, error))?;
-        let settings = optional_object(&folder.join(SETTINGS))?;
+        let mut settings = optional_object(&folder.join(SETTINGS))?;
+        // Newer folders keep the template in a file of its own, which comes first.
+        let template = folder.join(CHAT_TEMPLATE);
+        if template.is_file() {
+            settings.insert("chat_template".to_owned(), read_text(&template)?.into());
+        }
         let mut special = SpecialTokens::default();
         special.fill_from(&settings);
         special.fill_from(&optional_object(&folder.join(SPECIAL))?);
