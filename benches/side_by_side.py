@@ -7,8 +7,8 @@
 --requests, --movies and --squad score requests, the same file on both sides, against lm-evaluation-harness
 (peers/score_harness.py), and say by how much the log-likelihoods differ at most: those of FILE.jsonl; BIG-bench's
 movie_recommendation with 5 shots, the same for all documents and drawn for each; questions on passages of 1,500 tokens.
-With --calibration also SparseGPT and Wanda, against peers/prune_calibrated.py, and GPTQ, against peers/quantize_gptq.py. The peer takes `forward|prune MODEL …` and
-prints one JSON line with `seconds` or `median_s`. Both sides run in the same minute, one after the other, with the same
+With --calibration also SparseGPT and Wanda, against peers/prune_calibrated.py, and GPTQ, against peers/quantize_gptq.py.
+The peer takes `forward|prune MODEL …` and prints one JSON line with `seconds` or `median_s`. Both sides run in the same minute, one after the other, with the same
 threads; a ratio above 1 means that junkdna is faster.
 """
 import argparse
@@ -46,6 +46,9 @@ def works(options):
             ours = [options.junkdna, "prune", *source, *asked, "--dry-run"]
             theirs = [peer[0], str(PEERS / "prune_calibrated.py"), method, model, options.calibration]
             yield f"{method} 0.5", ours, theirs
+        asked = ["--method", "gptq", "--bits", "4", "--group-size", "64", "--calibration", options.calibration]
+        ours = [options.junkdna, "quantize", *source, *asked, "--dry-run"]
+        yield "gptq, 4 bits", ours, [peer[0], str(PEERS / "quantize_gptq.py"), model, options.calibration]
 
 
 def requests(options, folder):

@@ -6,6 +6,7 @@ use junkdna_backend::{Selection, TokenTree};
 use junkdna_benches::smollm2;
 use junkdna_model::Llama;
 use junkdna_prune::{ByNorms, Calibrated, Ria, SparseGpt, Sparsity, Target, Wanda};
+use junkdna_quant::{Awq, Gptq, Granularity, Scheme, SmoothQuant};
 
 const SAMPLES: usize = 8;
 const LENGTH: usize = 256;
@@ -27,6 +28,16 @@ fn calibrated(c: &mut Criterion) {
     group.bench_function("ria", |b| b.iter(|| run(&ByNorms::<Ria>::default(), &model, &samples, half)));
     group.bench_function("sparsegpt", |b| b.iter(|| run(&SparseGpt::default(), &model, &samples, half)));
     group.bench_function("sparsegpt 2:4", |b| b.iter(|| run(&SparseGpt::default(), &model, &samples, two_of_four)));
+    let selection = Selection::default();
+    let four_bits = Scheme::new(4, false, Granularity::Group(64)).expect("a valid scheme");
+    let gptq = Gptq::new(four_bits);
+    group.bench_function("gptq", |b| b.iter(|| gptq.quantize_blocks(model.clone(), &samples, &selection, |_| ())));
+    let awq = Awq::new(four_bits);
+    group.bench_function("awq", |b| b.iter(|| awq.quantize_blocks(model.clone(), &samples, &selection, |_| ())));
+    let smooth = SmoothQuant::new(Scheme::new(8, true, Granularity::Channel).expect("a valid scheme"));
+    group.bench_function("smoothquant", |b| {
+        b.iter(|| smooth.quantize_blocks(model.clone(), &samples, &selection, |_| ()));
+    });
     group.finish();
 }
 

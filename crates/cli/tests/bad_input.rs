@@ -5,8 +5,10 @@ mod common;
 
 use common::tiny::Tiny;
 use common::{junkdna, names, plan, requests};
-use serde_json::json;
-use std::path::Path;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
 
 /// Runs the binary; it must end with `status` and exactly one line of error, which holds all of `parts`.
@@ -166,7 +168,10 @@ fn amounts_that_cannot_be() {
         fails(&[&arguments, options].concat(), 2, parts);
         assert!(!out.exists());
     };
-    quantize(&["--bits", "9"], &["bits", "2 to 8"]);
+    for bits in ["0", "1", "9"] {
+        quantize(&["--bits", bits], &["bits", bits, "2 to 8"]);
+    }
+    quantize(&["--bits", "4", "--group-size", "0"], &["group size", "at least 1"]);
     quantize(&["--bits", "4", "--group-size", "5"], &["group size 5", "16"]);
     quantize(&["--bits", "4", "--width", "mlp"], &["mlp", "REGEX=BITS"]);
     quantize(&["--bits", "4", "--width", "nothing_like_it=3"], &["width 1", "3 bits", "selected"]);
@@ -311,4 +316,116 @@ fn calibration_that_is_missing_or_too_short() {
     prune(&["--calibration", file], &["samples.jsonl", "line 2", "`text` or `input_ids`"]);
     write(&lines, b"{\"input_ids\": [1, 99]}\n");
     prune(&["--calibration", file], &["samples.jsonl", "token 99", "64"]);
+}
+
+#[test]
+fn a_scale_that_overflows() {
+    let folder = tempdir().unwrap();
+    let mut tiny = Tiny::default();
+    tiny.values("model.layers.1.mlp.up_proj.weight")[16 * 3 + 9] = 1e7;
+    let (model, out) = (tiny.write(&folder), folder.path().join("out"));
+    let [model, out_text] = [&model, &out].map(|path| path.to_str().unwrap());
+    let arguments =
+        ["quantize", "--model", model, "--method", "rtn", "--bits", "4", "--group-size", "8", "--out", out_text];
+    let parts = ["model.layers.1.mlp.up_proj.weight", "[output 3, input 8]", "overflows F16", "F32 or BF16"];
+    fails(&arguments, 2, &parts);
+    assert!(!out.exists());
+    junkdna().args(arguments).args(["--scales", "bf16"]).assert().success();
+}
+
+/// Tensors of a safetensors file: type, shape and bytes.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+/// A folder of packed codes whose tensors and `quantization_config` were changed.
+fn packed(folder: &TempDir, change: impl FnOnce(&mut Tensors, &mut Value)) -> PathBuf {
+    let out = folder.path().join("packed");
+    let model = Tiny::default().write(folder);
+    let codes = ["--bits", "4", "--group-size", "8", "--format", "compressed-tensors"];
+    let paths = [model.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let quantize = ["quantize", "--method", "rtn", "--model"];
+    junkdna().args([&quantize[..], &paths[..], &codes[..]].concat()).assert().success();
+
+    let (weights, settings) = (out.join("model.safetensors"), out.join("config.json"));
+    let bytes = std::fs::read(&weights).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors().into_iter();
+    let mut tensors: Tensors =
+        tensors.map(|(name, view)| (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()))).collect();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&settings).unwrap()).unwrap();
+    change(&mut tensors, &mut config["quantization_config"]);
+    write(&settings, config.to_string().as_bytes());
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, bytes))| (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    safetensors::serialize_to_file(views, None, &weights).unwrap();
+    out
+}
+
+/// Its parts, without what follows the module's name.
+const UP_PROJ: &str = "model.layers.0.mlp.up_proj.weight";
+
+#[test]
+fn packed_codes_whose_shapes_lie() {
+    for shape in [[32i64, 24], [64, 16], [32, 17], [32, 0], [-32, 16], [i64::MAX, i64::MAX], [i64::MIN, 8]] {
+        let folder = tempdir().unwrap();
+        let model = packed(&folder, |tensors, _| {
+            let bytes = shape.iter().flat_map(|size| size.to_le_bytes()).collect();
+            tensors.get_mut(&format!("{UP_PROJ}_shape")).unwrap().2 = bytes;
+        });
+        scoring_fails(&folder, &model, 2, &["model.safetensors", UP_PROJ]);
+    }
+    for part in ["packed", "scale", "zero_point"] {
+        let folder = tempdir().unwrap();
+        let model = packed(&folder, |tensors, _| {
+            let (_, shape, bytes) = tensors.get_mut(&format!("{UP_PROJ}_{part}")).unwrap();
+            // One row less.
+            bytes.truncate(bytes.len() / shape[0] * (shape[0] - 1));
+            shape[0] -= 1;
+        });
+        scoring_fails(&folder, &model, 2, &["model.safetensors", UP_PROJ, part]);
+        let folder = tempdir().unwrap();
+        let model = packed(&folder, |tensors, _| _ = tensors.remove(&format!("{UP_PROJ}_{part}")));
+        scoring_fails(&folder, &model, 2, &[UP_PROJ]);
+    }
+}
+
+#[test]
+fn packed_codes_that_their_configuration_contradicts() {
+    type Contradiction = (&'static str, Value, &'static str);
+    let contradictions: [Contradiction; 5] = [
+        ("num_bits", json!(8), "weight_packed"),
+        ("num_bits", json!(40), "num_bits"),
+        ("group_size", json!(16), "weight_scale"),
+        ("group_size", json!(-8), "group_size"),
+        ("type", json!("float"), "must be `int`"),
+    ];
+    for (field, value, part) in contradictions {
+        let folder = tempdir().unwrap();
+        let model = packed(&folder, |_, config| {
+            let groups = config["config_groups"].as_object_mut().unwrap();
+            groups.values_mut().for_each(|group| group["weights"][field] = value.clone());
+        });
+        scoring_fails(&folder, &model, 2, &[part]);
+    }
+}
+
+#[test]
+fn packed_codes_that_are_cut_off() {
+    let folder = tempdir().unwrap();
+    let model = packed(&folder, |_, _| ());
+    let weights = model.join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        write(&weights, &whole[..length]);
+        scoring_fails(&folder, &model, 2, &["model.safetensors"]);
+    }
+}
+
+#[test]
+fn scales_that_are_not_finite() {
+    let folder = tempdir().unwrap();
+    let model = packed(&folder, |tensors, _| {
+        let scales = &mut tensors.get_mut(&format!("{UP_PROJ}_scale")).unwrap().2;
+        scales[..2].copy_from_slice(&0x7c00u16.to_le_bytes());
+    });
+    scoring_fails(&folder, &model, 2, &[UP_PROJ, "finite"]);
 }

@@ -243,7 +243,8 @@ impl Scheme {
     /// scheme is symmetric. Zero is always within.
     pub fn grid_over(&self, low: f32, high: f32) -> Grid {
         let (low, high) = match (low.min(0.0), high.max(0.0)) {
-            // No weight but zero: any grid holds it exactly.
+            // No weight but zero: any grid whose zero is a code holds it exactly.
+            (0.0, 0.0) if !self.keeps_zero() => (0.0, 1.0),
             (0.0, 0.0) => (-1.0, 1.0),
             // The GPTQ authors leave the low end at 0 where no weight is negative. Their zero point is the middle code all
             // the same, which clips everything above half of the largest weight; small groups meet that often.

@@ -404,3 +404,28 @@ fn outliers_stay_and_the_others_gain() {
     assert!((kept.effective_bits() - plain.effective_bits() - 4.0 * 48.0 / 96.0).abs() < 1e-9);
     assert!(method.with_outliers(1.0).is_err() && method.with_outliers(f64::NAN).is_err());
 }
+
+/// Every kind of codes.
+fn every_codes() -> Vec<Codes> {
+    let zero_points = [ZeroPoint::Middle, ZeroPoint::Narrow, ZeroPoint::Code, ZeroPoint::Real];
+    let integers = |bits| zero_points.map(|zero_point| Codes::Integer { bits, zero_point });
+    (2..=8).flat_map(integers).chain([Codes::Nf4, Codes::Fp4]).collect()
+}
+
+#[test]
+fn groups_of_zeros_stay_zero_and_those_of_one_value_move_half_a_step_at_most() {
+    for codes in every_codes() {
+        let scheme = Scheme::of(codes, Granularity::Group(8)).unwrap();
+        for value in [0.0f32, 0.3, -0.3] {
+            let matrix = HostMatrix::new(vec![value; 16], 1, 16);
+            let ranges: [&dyn Range; 3] = [&MinMax, &LeastError::default(), &Hqq::default()];
+            for range in ranges {
+                let quantized = RoundToNearest::new(scheme).with_range(range).quantize(&matrix).unwrap();
+                let bound = if value == 0.0 { 0.0 } else { 0.51 * quantized.scales()[0] };
+                for rounded in quantized.dequantize().as_slice() {
+                    assert!((rounded - value).abs() <= bound, "{scheme}: {rounded}, not {value}");
+                }
+            }
+        }
+    }
+}
