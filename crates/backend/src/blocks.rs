@@ -55,6 +55,31 @@ pub trait Blocks: Sync {
         self.forward_block(block, state, observer);
     }
 
+    /// In how many stages a block can be run, each from an input that some linears share to the next such input: 1, the
+    /// block as a whole, where nobody has said so.
+    fn num_stages(&self, block: usize) -> usize {
+        let _ = block;
+        1
+    }
+
+    /// Runs one stage and shows the input it begins with to the observer; all stages in turn are the block.
+    fn forward_stage(
+        &self,
+        block: usize,
+        stage: usize,
+        state: Self::State,
+        observer: &mut dyn LinearObserver,
+    ) -> Self::State {
+        let _ = stage;
+        self.forward_block(block, state, observer)
+    }
+
+    /// Shows the input that a stage begins with, and runs nothing of it.
+    fn observe_stage(&self, block: usize, stage: usize, state: Self::State, observer: &mut dyn LinearObserver) {
+        let _ = stage;
+        self.observe_block(block, state, observer);
+    }
+
     /// Which inputs of a block's linears can be scaled by what comes before them, for methods that move the spread of
     /// activations into weights (SmoothQuant, AWQ). None where nobody has said so.
     fn folds(&self, block: usize) -> Vec<Fold> {

@@ -55,8 +55,19 @@ pub fn observe<M: Module + Blocks, S: Statistic>(
     all
 }
 
-/// Compresses the selected weights of every block, those of one block at once, the blocks in the order in which the model
-/// runs them.
+/// What is compressed before more inputs are looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// A block: its linears' inputs are those of the block as it was, as SparseGPT and Wanda were published. Each block runs
+    /// twice.
+    #[default]
+    Block,
+    /// The linears that share an input, so that those behind them in the block see it too; GPTQ's authors call that true
+    /// sequential. Each block runs once; where a model does not tell stages apart it is as [`Order::Block`].
+    TrueSequential,
+}
+
+/// Compresses the selected weights of every block in the order in which the model runs them, as many at once as `order` says.
 ///
 /// `compress` gets a parameter path, the weight there, `[d_out, d_in]`, and the statistics of its inputs, which come from
 /// blocks that are compressed already; it gives the new weight, and whatever is to be kept about it by parameter path.
@@ -68,6 +79,7 @@ pub fn compress_by_block<M: Module + Blocks, S: Statistic, T: Send, E: Send>(
     model: M,
     samples: &[TokenTree],
     selection: &Selection,
+    order: Order,
     compress: impl Fn(&str, HostMatrix, &S) -> Result<(HostMatrix, T), E> + Sync,
     mut progress: impl FnMut(usize),
 ) -> Result<(M, Vec<(String, T)>), E> {
@@ -89,13 +101,14 @@ pub fn compress_by_block<M: Module + Blocks, S: Statistic, T: Send, E: Send>(
         }
         Ok(replace_weights(model, new).0)
     };
-    let model = change_by_block(model, samples, selection, step, &mut progress)?;
+    let model = change_by_block(model, samples, selection, order, step, &mut progress)?;
     Ok((model, kept))
 }
 
 /// Changes a model one block after another, in the order in which it runs them: `change` gets the model, which block is due,
 /// and for each input that selected linears of the block read the parameter paths of all linears that read it, with the
-/// statistics of that input, which come from blocks that are changed already.
+/// statistics of that input, which come from blocks that are changed already; with [`Order::TrueSequential`] it gets one such
+/// input after another.
 ///
 /// `progress` hears how many blocks are done.
 ///
@@ -105,6 +118,7 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
     mut model: M,
     samples: &[TokenTree],
     selection: &Selection,
+    order: Order,
     mut change: impl FnMut(M, usize, Vec<(Vec<String>, S)>) -> Result<M, E>,
     mut progress: impl FnMut(usize),
 ) -> Result<M, E> {
@@ -112,14 +126,25 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
     let mut states = embed(&model, samples);
     let blocks = model.num_blocks();
     for block in 0..blocks {
-        let statistics = collect(&mut states, &selected, |state, observer| {
-            model.observe_block(block, state.clone(), observer);
-        });
-        model = change(model, block, statistics)?;
-        progress(block + 1);
-        if block + 1 < blocks {
-            states = states.into_par_iter().map(|state| model.forward_block(block, state, &mut Nobody)).collect();
+        let stages = match order {
+            Order::Block => 1,
+            Order::TrueSequential => model.num_stages(block),
+        };
+        for stage in 0..stages {
+            let statistics = collect(&mut states, &selected, |state, observer| match stages {
+                1 => model.observe_block(block, state.clone(), observer),
+                _ => model.observe_stage(block, stage, state.clone(), observer),
+            });
+            model = change(model, block, statistics)?;
+            if block + 1 < blocks || stage + 1 < stages {
+                let forward = |state| match stages {
+                    1 => model.forward_block(block, state, &mut Nobody),
+                    _ => model.forward_stage(block, stage, state, &mut Nobody),
+                };
+                states = states.into_par_iter().map(forward).collect();
+            }
         }
+        progress(block + 1);
     }
     Ok(model)
 }

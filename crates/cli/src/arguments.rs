@@ -126,6 +126,9 @@ pub struct Prune {
     /// How much goes where: uniform, erdos-renyi, owl, owl:M:LIMIT or REGEX=SPARSITY,...
     #[arg(long, default_value_t, conflicts_with = "pattern")]
     pub allocation: Allocation,
+    /// wanda, ria and sparsegpt: linears see what is pruned before them in their own block too
+    #[arg(long)]
+    pub true_sequential: bool,
     /// Take channels and attention heads of which nothing is left out of the written model
     #[arg(long, conflicts_with = "dry_run")]
     pub shrink: bool,

@@ -180,6 +180,7 @@ fn amounts_that_cannot_be() {
     quantize(&["--codebook", "nf4", "--bits", "4"], &["--codebook", "--bits"]);
     quantize(&[], &["--bits"]);
     prune(&["--sparsity", "0.5", "--bits", "4"], &["magnitude", "use sparsegpt"]);
+    prune(&["--sparsity", "0.5", "--true-sequential"], &["magnitude", "wanda, ria or sparsegpt"]);
     prune(&["--sparsity", "0.5", "--group-size", "4"], &["--bits"]);
     let method = ["--method", "wish", "--out", out_text];
     fails(&[&["prune", "--model", model, "--sparsity", "0.5"], &method[..]].concat(), 2, &["wish", "magnitude"]);

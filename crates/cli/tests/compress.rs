@@ -55,6 +55,28 @@ fn every_method_meets_its_target_and_leaves_the_rest() {
 }
 
 #[test]
+fn in_true_sequence_other_weights_go() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let samples = samples(folder.path());
+    let mask = |method: &str, more: &[&str]| {
+        let file = folder.path().join("mask.safetensors");
+        let mut command = junkdna();
+        command.args(["prune", "--method", method, "--sparsity=0.5"]).args(more).arg("--model").arg(&model);
+        command
+            .arg("--calibration")
+            .arg(&samples)
+            .arg("--out")
+            .arg(folder.path().join(format!("{method}{}", more.len())));
+        command.arg("--mask-out").arg(&file).assert().success();
+        std::fs::read(file).unwrap()
+    };
+    for method in ["wanda", "ria", "sparsegpt"] {
+        assert_ne!(mask(method, &[]), mask(method, &["--true-sequential"]), "{method}");
+    }
+}
+
+#[test]
 fn whole_outputs_can_go() {
     let folder = tempdir().unwrap();
     let model = Tiny::default().write(&folder);

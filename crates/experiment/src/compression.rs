@@ -2,6 +2,7 @@
 
 use crate::ExperimentError;
 use burn::module::{Module, ParamGroup};
+use junkdna_backend::calibration::Order;
 use junkdna_backend::{Blocks, Selection, TokenTree};
 use junkdna_difficulty::Series;
 use junkdna_prune::{Mask, Scope};
@@ -50,6 +51,9 @@ pub enum Compression {
         /// To what SparseGPT rounds what it keeps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rounding: Option<Scheme>,
+        /// Whether linears see what is pruned before them in their own block.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        true_sequential: bool,
     },
     /// Fewer bits.
     Quantize {
@@ -89,13 +93,16 @@ impl Compression {
     pub fn name(&self) -> String {
         match self {
             Self::Dense => "dense".into(),
-            Self::Prune { method, target, scope, allocation, rounding } => {
+            Self::Prune { method, target, scope, allocation, rounding, true_sequential } => {
                 let mut name = format!("{} {target} {scope}", method.name());
                 if !allocation.is_uniform() {
                     name += &format!(" {allocation}");
                 }
                 if let PruneMethod::Random { seed } = method {
                     name += &format!(" seed {seed}");
+                }
+                if *true_sequential {
+                    name += " true-sequential";
                 }
                 if let Some(scheme) = rounding {
                     name += &format!(", {scheme}");
@@ -110,8 +117,9 @@ impl Compression {
     pub fn series(&self) -> Option<Series> {
         match self {
             Self::Dense => None,
-            Self::Prune { target, method, allocation, .. } => Some(match method {
+            Self::Prune { target, method, allocation, true_sequential, .. } => Some(match method {
                 _ if !allocation.is_uniform() => Series::Other(format!("{} {allocation}", method.name())),
+                _ if *true_sequential => Series::Other(format!("{} true-sequential", method.name())),
                 _ if target.contains(':') => Series::Other(format!("{} N:M", method.name())),
                 _ if target.contains('@') => Series::Other(format!("{} blocks", method.name())),
                 PruneMethod::Magnitude => Series::Magnitude,
@@ -167,9 +175,17 @@ impl Compression {
     ) -> Result<(M, Compressed), ExperimentError> {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
-            Self::Prune { method, target, scope, allocation, rounding } => {
+            Self::Prune { method, target, scope, allocation, rounding, true_sequential } => {
                 let (target, rounding) = (target.parse()?, rounding.map(|scheme| GridRounding { scheme }));
-                let work = Pruning { selection, samples, target, scope: *scope, allocation, rounding };
+                let work = Pruning {
+                    selection,
+                    samples,
+                    target,
+                    scope: *scope,
+                    allocation,
+                    rounding,
+                    order: order(*true_sequential),
+                };
                 let (module, mask) = work.by(*method, module, progress)?;
                 Ok((module, Compressed::Pruned(mask)))
             }
@@ -191,6 +207,13 @@ impl Compressed {
             Self::Pruned(mask) => SHIPPED_BITS * (1.0 - mask.sparsity()) + 1.0,
             Self::Quantized { summary, .. } => summary.effective_bits(),
         }
+    }
+}
+
+fn order(true_sequential: bool) -> Order {
+    match true_sequential {
+        true => Order::TrueSequential,
+        false => Order::Block,
     }
 }
 

@@ -144,6 +144,9 @@ pub struct Pruned {
     /// How much goes where.
     #[serde(default)]
     pub allocation: Allocation,
+    /// Whether linears see what is pruned before them in their own block.
+    #[serde(default)]
+    pub true_sequential: bool,
 }
 
 fn one_seed() -> Vec<u64> {
@@ -293,6 +296,7 @@ impl Grid {
                         pattern: Vec::new(),
                         scope: Some(*scope),
                         allocation: Allocation::Uniform,
+                        true_sequential: false,
                     };
                     random.expand(PruneMethod::Random { seed: *seed })
                 };
@@ -327,9 +331,19 @@ impl Pruned {
     fn expand(&self, method: PruneMethod) -> Result<Vec<Compression>, String> {
         let scope = self.scope.unwrap_or_else(|| method.default_scope(&self.allocation));
         method.check_scope(scope)?;
+        if self.true_sequential {
+            method.check_true_sequential()?;
+        }
         let prune = |target: String| {
             target.parse::<Target>().map_err(|error| error.to_string())?;
-            Ok(Compression::Prune { method, target, scope, allocation: self.allocation.clone(), rounding: None })
+            Ok(Compression::Prune {
+                method,
+                target,
+                scope,
+                allocation: self.allocation.clone(),
+                rounding: None,
+                true_sequential: self.true_sequential,
+            })
         };
         self.sparsity.iter().map(f64::to_string).chain(self.pattern.iter().cloned()).map(prune).collect()
     }

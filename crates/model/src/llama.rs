@@ -9,6 +9,7 @@ pub use block::{Block, Mlp};
 
 use crate::compact::{embed, unembed, wide_linear};
 use crate::config::LlamaConfig;
+use block::STAGES;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
@@ -42,6 +43,8 @@ pub struct Decoder {
 pub struct State {
     /// `[tokens, hidden_size]`.
     pub hidden: Tensor<2>,
+    /// Within a block, what attention or activation gave to the linear behind it.
+    inner: Option<Tensor<2>>,
     rotary: Rotary,
     mask: AttentionMask,
 }
@@ -87,6 +90,7 @@ impl Llama {
         let device = self.device();
         State {
             hidden: embed(&self.model.embed_tokens, tree.tokens(), &device),
+            inner: None,
             rotary: Rotary::new(tree.positions(), &rope::inverse_frequencies(&self.config)),
             mask: AttentionMask::new(tree, past, &device),
         }
@@ -110,7 +114,7 @@ impl CausalLm for Llama {
         let mut state = self.start(tree, past.len());
         let mut kept = Vec::with_capacity(self.model.layers.len());
         for (layer, block) in self.model.layers.iter().enumerate() {
-            let (hidden, keys_values) = block.forward(&state, past.layer_parts(layer), self.heads(), &mut |_, _| {});
+            let (hidden, keys_values) = block.forward(&state, past.layer_parts(layer), self.heads());
             state.hidden = hidden;
             kept.push(keys_values);
         }
@@ -136,15 +140,29 @@ impl Blocks for Llama {
         self.start(tokens, 0)
     }
 
-    fn forward_block(&self, block: usize, mut state: State, observer: &mut dyn LinearObserver) -> State {
-        let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
-        (state.hidden, _) = self.model.layers[block].forward(&state, Vec::new(), self.heads(), &mut tap);
-        state
+    fn forward_block(&self, block: usize, state: State, observer: &mut dyn LinearObserver) -> State {
+        (0..STAGES.len()).fold(state, |state, stage| self.forward_stage(block, stage, state, observer))
     }
 
     fn observe_block(&self, block: usize, state: State, observer: &mut dyn LinearObserver) {
-        let mut tap = |names: &[&str], input: &Tensor<2>| observer.observe(&paths(block, names), input);
-        self.model.layers[block].observe(&state, self.heads(), &mut tap);
+        let last = STAGES.len() - 1;
+        let state = (0..last).fold(state, |state, stage| self.forward_stage(block, stage, state, observer));
+        self.observe_stage(block, last, state, observer);
+    }
+
+    fn num_stages(&self, _block: usize) -> usize {
+        STAGES.len()
+    }
+
+    fn forward_stage(&self, block: usize, stage: usize, state: State, observer: &mut dyn LinearObserver) -> State {
+        let layer = &self.model.layers[block];
+        let input = layer.input(stage, &state);
+        observer.observe(&paths(block, STAGES[stage]), &input);
+        layer.run(stage, input, state, self.heads())
+    }
+
+    fn observe_stage(&self, block: usize, stage: usize, state: State, observer: &mut dyn LinearObserver) {
+        observer.observe(&paths(block, STAGES[stage]), &self.model.layers[block].input(stage, &state));
     }
 
     fn folds(&self, block: usize) -> Vec<Fold> {
@@ -176,4 +194,55 @@ impl Blocks for Llama {
 
 fn paths(block: usize, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("model.layers.{block}.{name}.weight")).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::ModelConfig;
+    use burn::tensor::Tolerance;
+
+    /// Random weights, more query heads than key-value heads.
+    pub(crate) fn llama(device: &Device) -> Llama {
+        let fields = serde_json::json!({
+            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 11, "hidden_size": 12,
+            "intermediate_size": 10, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
+            "head_dim": 4, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+        });
+        device.seed(7);
+        match ModelConfig::from_json(&fields, "config.json".as_ref()) {
+            Ok(ModelConfig::Llama(config)) => Llama::new(&config, device),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn block_by_block_and_stage_by_stage_it_computes_the_same() {
+        struct Seen(Vec<String>);
+        impl LinearObserver for Seen {
+            fn observe(&mut self, weights: &[String], _input: &Tensor<2>) {
+                self.0.extend_from_slice(weights);
+            }
+        }
+        let model = llama(&Device::flex());
+        let tree = TokenTree::sequence(&[1, 5, 2, 7, 10, 3], 0);
+        let (expected, _) = model.forward(&tree, &KeyValues::default());
+        let (mut by_block, mut by_stage) = (Seen(Vec::new()), Seen(Vec::new()));
+        let (mut blocks, mut stages) = (model.embed(&tree), model.embed(&tree));
+        for block in 0..model.num_blocks() {
+            let mut all = Seen(Vec::new());
+            model.observe_block(block, blocks.clone(), &mut all);
+            blocks = model.forward_block(block, blocks, &mut by_block);
+            assert!(by_block.0.ends_with(&all.0) && all.0.len() == 7, "{:?}", all.0);
+            for stage in 0..model.num_stages(block) {
+                model.observe_stage(block, stage, stages.clone(), &mut by_stage);
+                stages = model.forward_stage(block, stage, stages, &mut Seen(Vec::new()));
+            }
+        }
+        assert_eq!(by_block.0, by_stage.0);
+        for state in [blocks, stages] {
+            let hidden = block::norm(&model.model.norm, state.hidden).into_data();
+            hidden.assert_approx_eq::<f32>(&expected.clone().into_data(), Tolerance::default());
+        }
+    }
 }

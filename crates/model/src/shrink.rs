@@ -166,24 +166,11 @@ fn indices(units: &[usize], linear: &Linear) -> Tensor<1, Int> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ModelConfig;
+    use crate::llama::tests::llama;
     use burn::module::Module;
     use burn::tensor::{Device, Tolerance};
     use junkdna_backend::{CausalLm, KeyValues, TokenTree};
     use proptest::prelude::*;
-
-    fn llama(device: &Device) -> Llama {
-        let fields = serde_json::json!({
-            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 11, "hidden_size": 12,
-            "intermediate_size": 10, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
-            "head_dim": 4, "rms_norm_eps": 1e-5, "hidden_act": "silu",
-        });
-        device.seed(7);
-        match ModelConfig::from_json(&fields, "config.json".as_ref()) {
-            Ok(ModelConfig::Llama(config)) => Llama::new(&config, device),
-            other => panic!("{other:?}"),
-        }
-    }
 
     fn logits(model: &Llama) -> burn::tensor::TensorData {
         let tree = TokenTree::sequence(&[1, 5, 2, 7, 10, 3], 0);

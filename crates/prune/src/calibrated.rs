@@ -8,13 +8,18 @@ pub use sparsegpt::{Round, Rounding, SparseGpt};
 
 use crate::{LayerMask, Mask, PruneError, Target, WeightRef};
 use burn::module::Module;
-use junkdna_backend::calibration::{Statistic, compress_by_block};
+use junkdna_backend::calibration::{Order, Statistic, compress_by_block};
 use junkdna_backend::{Blocks, HostMatrix, Selection, TokenTree};
 
 /// A method that prunes one weight matrix, given statistics of its inputs.
 pub trait Calibrated: Sync {
     /// What it needs to know of the inputs.
     type Statistic: Statistic;
+
+    /// What is pruned before more inputs are looked at.
+    fn order(&self) -> Order {
+        Order::Block
+    }
 
     /// Prunes a weight; a scope of the whole module does not exist here, for the blocks are pruned one after another.
     ///
@@ -53,7 +58,7 @@ pub trait Calibrated: Sync {
             let pruned = self.prune(&weight, statistic, target(path))?;
             Ok((HostMatrix::new(pruned.values, matrix.d_out(), matrix.d_in()), pruned.mask))
         };
-        let (model, masks) = compress_by_block(model, samples, selection, prune, progress)?;
+        let (model, masks) = compress_by_block(model, samples, selection, self.order(), prune, progress)?;
         match masks.is_empty() {
             true => Err(PruneError::NothingSelected),
             false => Ok((model, masks.into_iter().collect())),

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use junkdna_backend::calibration::{Hessian, SquaredNorms, Statistic, batches, observe};
+use junkdna_backend::calibration::{Hessian, Order, SquaredNorms, Statistic, batches, observe};
 use junkdna_backend::{Blocks, HostMatrix, LinearObserver, Seed, Selection, TokenTree, weights};
 use junkdna_prune::{
     ByNorms, Calibrated, Magnitude, Mask, NofM, PruneError, Pruner, Ria, Scope, SparseGpt, Sparsity, Target, Wanda,
@@ -37,30 +37,48 @@ impl Net {
     }
 }
 
+/// What goes from block to block, and within one what `down` reads.
+type State = (Tensor<2>, Option<Tensor<2>>);
+
 impl Blocks for Net {
-    type State = Tensor<2>;
+    type State = State;
 
     fn num_blocks(&self) -> usize {
         self.blocks.len()
     }
 
     /// Every token is a row of correlated numbers, of very different size from input to input.
-    fn embed(&self, tokens: &TokenTree) -> Tensor<2> {
+    fn embed(&self, tokens: &TokenTree) -> State {
         let value = |token: u32, i: usize| {
             let draw = |n: u64| f64::from(Seed(5).draw(n)) / f64::from(u32::MAX) - 0.5;
             let common = draw(u64::from(token));
             ((common + draw(u64::from(token) * 1000 + i as u64)) * (1 + i * i) as f64 / 50.0) as f32
         };
         let values: Vec<f32> = tokens.tokens().iter().flat_map(|&t| (0..WIDTH).map(move |i| value(t, i))).collect();
-        Tensor::from_data(TensorData::new(values, [tokens.len(), WIDTH]), &Device::flex())
+        (Tensor::from_data(TensorData::new(values, [tokens.len(), WIDTH]), &Device::flex()), None)
     }
 
-    fn forward_block(&self, block: usize, x: Tensor<2>, observer: &mut dyn LinearObserver) -> Tensor<2> {
-        let path = |name: &str| vec![format!("blocks.{block}.{name}.weight")];
-        observer.observe(&path("up"), &x);
-        let inner = relu(self.blocks[block].up.forward(x.clone()));
-        observer.observe(&path("down"), &inner);
-        x + self.blocks[block].down.forward(inner)
+    fn forward_block(&self, block: usize, state: State, observer: &mut dyn LinearObserver) -> State {
+        (0..2).fold(state, |state, stage| self.forward_stage(block, stage, state, observer))
+    }
+
+    fn num_stages(&self, _block: usize) -> usize {
+        2
+    }
+
+    fn forward_stage(&self, block: usize, stage: usize, (x, inner): State, observer: &mut dyn LinearObserver) -> State {
+        self.observe_stage(block, stage, (x.clone(), inner.clone()), observer);
+        let block = &self.blocks[block];
+        match inner {
+            None => (x.clone(), Some(relu(block.up.forward(x)))),
+            Some(inner) => (x + block.down.forward(inner), None),
+        }
+    }
+
+    fn observe_stage(&self, block: usize, stage: usize, (x, inner): State, observer: &mut dyn LinearObserver) {
+        assert_eq!(stage == 1, inner.is_some());
+        let name = ["up", "down"][stage];
+        observer.observe(&[format!("blocks.{block}.{name}.weight")], &inner.unwrap_or(x));
     }
 }
 
@@ -86,7 +104,7 @@ fn run(net: &Net, tokens: &TokenTree) -> Tensor<2> {
     impl LinearObserver for Nobody {
         fn observe(&mut self, _: &[String], _: &Tensor<2>) {}
     }
-    (0..net.num_blocks()).fold(net.embed(tokens), |x, block| net.forward_block(block, x, &mut Nobody))
+    (0..net.num_blocks()).fold(net.embed(tokens), |x, block| net.forward_block(block, x, &mut Nobody)).0
 }
 
 /// Squared error of the outputs over all samples.
@@ -144,13 +162,28 @@ fn a_block_sees_what_the_pruned_blocks_before_it_give() {
     assert_eq!(mask.get(path), expected.get(path));
 }
 
+#[test]
+fn in_true_sequence_a_linear_sees_what_is_pruned_before_it_in_its_block() {
+    let net = Net::new(2);
+    let (pruned, mask) = prune(&net, &ByNorms::<Wanda>::default().with_order(Order::TrueSequential), half());
+    mask.verify(&pruned).unwrap();
+    // Norms that the pruned model itself has are those that its masks were chosen by.
+    let statistics = observe::<_, SquaredNorms>(&pruned, &samples(), &Selection::default(), |_| ());
+    let norms = statistics.iter().map(|(path, statistic)| (path.clone(), statistic.norms())).collect();
+    let expected = Pruner::new(Wanda::new(norms)).with_scope(Scope::Row).mask(&net, half()).unwrap();
+    assert_eq!(mask, expected);
+    let (_, by_block) = prune(&net, &ByNorms::<Wanda>::default(), half());
+    assert_eq!(mask.get("blocks.0.up.weight"), by_block.get("blocks.0.up.weight"));
+    assert_ne!(mask.get("blocks.0.down.weight"), by_block.get("blocks.0.down.weight"));
+}
+
 /// Removing one weight and moving the others to make up for it costs w² / (H⁻¹)_jj / 2 at best (LeCun et al. 1990): what
 /// SparseGPT does to a single output whose last columns are still free.
 #[test]
 fn one_pruned_weight_is_made_up_for_as_well_as_can_be() {
     let statistic = {
         let mut hessian = Hessian::new(WIDTH);
-        samples().iter().for_each(|tokens| hessian.add(&Net::new(1).embed(tokens)));
+        samples().iter().for_each(|tokens| hessian.add(&Net::new(1).embed(tokens).0));
         hessian
     };
     let values: Vec<f32> = (0..WIDTH).map(|j| if j == 0 { 0.3 } else { 1.0 + j as f32 / 9.0 }).collect();

@@ -2,7 +2,7 @@
 
 use crate::{LayerSummary, Parts, QuantError, Quantized, QuantizedModule, Scheme, Summary};
 use burn::module::Module;
-use junkdna_backend::calibration::{QuadraticForm, Statistic, compress_by_block};
+use junkdna_backend::calibration::{Order, QuadraticForm, Statistic, compress_by_block};
 use junkdna_backend::{Blocks, HostMatrix, TokenTree};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(crate) fn quantize_blocks<M: Module + Blocks, S: Statistic>(
         let layer = LayerSummary::new(path, &quantized, quantized.distortion(&matrix)).with_output_error(output_error);
         Ok::<_, QuantError>((values, (quantized, layer)))
     };
-    let (module, done) = compress_by_block(model, samples, parts.selection(), compress, progress)?;
+    let (module, done) = compress_by_block(model, samples, parts.selection(), Order::Block, compress, progress)?;
     if done.is_empty() {
         return Err(QuantError::NothingSelected);
     }

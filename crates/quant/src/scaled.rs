@@ -9,7 +9,7 @@ use crate::inputs::Inputs;
 use crate::scheme::stored_scale;
 use crate::{LayerSummary, Parts, QuantError, Quantized, QuantizedModule, Scheme, Summary};
 use burn::module::Module;
-use junkdna_backend::calibration::{QuadraticForm, change_by_block};
+use junkdna_backend::calibration::{Order, QuadraticForm, change_by_block};
 use junkdna_backend::{
     Blocks, Fold, FoldSource, HostMatrix, Selection, TokenTree, Weight, divide_vectors, replace_weights, weights,
 };
@@ -66,7 +66,7 @@ pub(crate) fn quantize_blocks<M: Module + Blocks>(
         }
         work.put_into(model, new)
     };
-    let module = change_by_block(model, samples, parts.selection(), change, progress)?;
+    let module = change_by_block(model, samples, parts.selection(), Order::Block, change, progress)?;
     match codes.is_empty() {
         true => Err(QuantError::NothingSelected),
         false => Ok(QuantizedModule { module, weights: codes, summary }),

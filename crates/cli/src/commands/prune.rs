@@ -21,6 +21,10 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let allocation = arguments.allocation;
     let scope = arguments.scope.unwrap_or(method.default_scope(&allocation));
     method.check_scope(scope).map_err(CliError::Request)?;
+    let true_sequential = arguments.true_sequential;
+    if true_sequential {
+        method.check_true_sequential().map_err(CliError::Request)?;
+    }
     let rounding = match arguments.bits {
         None => None,
         Some(bits) => {
@@ -29,7 +33,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
             Some(Scheme::new(bits, arguments.symmetric, granularity)?)
         }
     };
-    let compression = Compression::Prune { method, target, scope, allocation, rounding };
+    let compression = Compression::Prune { method, target, scope, allocation, rounding, true_sequential };
     arguments.format.check(&compression)?;
     let calibration = calibration(&arguments.calibration, &compression, arguments.seed)?;
     let selection = selection(&arguments.selection)?;

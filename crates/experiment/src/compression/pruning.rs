@@ -4,7 +4,7 @@ use super::text_loss::{TextLoss, gradients};
 use super::{Allocation, GridRounding, names};
 use crate::ExperimentError;
 use burn::module::Module;
-use junkdna_backend::calibration::{SquaredNorms, observe};
+use junkdna_backend::calibration::{Order, SquaredNorms, observe};
 use junkdna_backend::{Blocks, Seed, Selection, TokenTree};
 use junkdna_prune::{
     ByNorms, Calibrated, Largest, Magnitude, Mask, PruneError, Pruner, Random, Ria, Scope, Score, SparseGpt, Sparsity,
@@ -104,6 +104,17 @@ impl PruneMethod {
         Err(format!("{} prunes layer by layer; its scope cannot be {scope}: use {}", self.name(), allowed.join(" or ")))
     }
 
+    /// Whether it prunes block by block, so that linears can see what is pruned before them in their own.
+    ///
+    /// # Errors
+    /// A sentence that says which do.
+    pub fn check_true_sequential(self) -> Result<(), String> {
+        match self {
+            Self::Wanda | Self::Ria | Self::SparseGpt => Ok(()),
+            _ => Err(format!("{} looks at no block's inputs: use wanda, ria or sparsegpt", self.name())),
+        }
+    }
+
     /// Whether it can round what it keeps.
     ///
     /// # Errors
@@ -136,6 +147,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) scope: Scope,
     pub(crate) allocation: &'a Allocation,
     pub(crate) rounding: Option<GridRounding>,
+    pub(crate) order: Order,
 }
 
 impl Pruning<'_> {
@@ -154,11 +166,15 @@ impl Pruning<'_> {
                 self.scored(Taylor { gradients }, module)
             }
             PruneMethod::Wanda => {
-                self.calibrated(&ByNorms::<Wanda>::default().with_scope(self.scope), module, progress)
+                let method = ByNorms::<Wanda>::default().with_scope(self.scope).with_order(self.order);
+                self.calibrated(&method, module, progress)
             }
-            PruneMethod::Ria => self.calibrated(&ByNorms::<Ria>::default().with_scope(self.scope), module, progress),
+            PruneMethod::Ria => {
+                let method = ByNorms::<Ria>::default().with_scope(self.scope).with_order(self.order);
+                self.calibrated(&method, module, progress)
+            }
             PruneMethod::SparseGpt => {
-                let method = SparseGpt::default();
+                let method = SparseGpt::default().with_order(self.order);
                 let method = match self.rounding {
                     Some(rounding) => method.with_rounding(Arc::new(rounding)),
                     None => method,

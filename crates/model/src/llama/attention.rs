@@ -34,22 +34,18 @@ impl Attention {
         }
     }
 
-    /// `x` `[tokens, hidden_size]` → the same shape, and the keys and values of these tokens.
-    pub(super) fn forward(
+    /// `x` `[tokens, hidden_size]` → what `o_proj` reads, and the keys and values of these tokens.
+    pub(super) fn attend(
         &self,
         x: Tensor<2>,
         state: &State,
         past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
-        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
-        tap(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], &x);
         let q = rotate(self.q_proj.forward(x.clone()), &state.rotary);
         let k = rotate(self.k_proj.forward(x.clone()), &state.rotary);
         let v = self.v_proj.forward(x);
         let keys_values = past.into_iter().chain([[k.clone(), v.clone()]]).collect();
-        let attended = tree_attention_over(q, keys_values, &state.mask, heads);
-        tap(&["self_attn.o_proj"], &attended);
-        (self.o_proj.forward(attended), [k, v])
+        (tree_attention_over(q, keys_values, &state.mask, heads), [k, v])
     }
 }

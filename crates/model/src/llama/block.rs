@@ -7,6 +7,14 @@ use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
 use junkdna_backend::kernels::{Heads, rms_norm, swiglu};
 
+/// The linears of a block's stages.
+pub(super) const STAGES: [&[&str]; 4] = [
+    &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+    &["self_attn.o_proj"],
+    &["mlp.gate_proj", "mlp.up_proj"],
+    &["mlp.down_proj"],
+];
+
 /// Attention and feed-forward layer, each after a norm and added to its input.
 #[derive(Module, Debug)]
 pub struct Block {
@@ -47,31 +55,33 @@ impl Block {
         state: &State,
         past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
-        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
-        let (x, inner, keys_values) = self.up_to_down_proj(state, past, heads, tap);
+        let x = state.hidden.clone();
+        let (attended, keys_values) = self.self_attn.attend(norm(&self.input_layernorm, x.clone()), state, past, heads);
+        let x = x + self.self_attn.o_proj.forward(attended);
+        let inner = self.mlp.inner(norm(&self.post_attention_layernorm, x.clone()));
         (x + self.mlp.down_proj.forward(inner), keys_values)
     }
 
-    /// Shows every linear's input and leaves out what nobody would see.
-    pub(super) fn observe(&self, state: &State, heads: Heads, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) {
-        self.up_to_down_proj(state, Vec::new(), heads, tap);
+    /// What the linears of a stage read.
+    pub(super) fn input(&self, stage: usize, state: &State) -> Tensor<2> {
+        match stage {
+            0 => norm(&self.input_layernorm, state.hidden.clone()),
+            2 => norm(&self.post_attention_layernorm, state.hidden.clone()),
+            _ => state.inner.clone().expect("given by the stage before"),
+        }
     }
 
-    /// The hidden states after the attention, what the last linear reads, and the keys and values.
-    fn up_to_down_proj(
-        &self,
-        state: &State,
-        past: Vec<[Tensor<2>; 2]>,
-        heads: Heads,
-        tap: &mut dyn FnMut(&[&str], &Tensor<2>),
-    ) -> (Tensor<2>, Tensor<2>, [Tensor<2>; 2]) {
-        let x = state.hidden.clone();
-        let (attended, keys_values) =
-            self.self_attn.forward(norm(&self.input_layernorm, x.clone()), state, past, heads, tap);
-        let x = x + attended;
-        let inner = self.mlp.inner(norm(&self.post_attention_layernorm, x.clone()), tap);
-        (x, inner, keys_values)
+    /// A stage on its input.
+    pub(super) fn run(&self, stage: usize, input: Tensor<2>, mut state: State, heads: Heads) -> State {
+        state.inner = None;
+        match stage {
+            0 => state.inner = Some(self.self_attn.attend(input, &state, Vec::new(), heads).0),
+            1 => state.hidden = state.hidden + self.self_attn.o_proj.forward(input),
+            2 => state.inner = Some(self.mlp.inner(input)),
+            _ => state.hidden = state.hidden + self.mlp.down_proj.forward(input),
+        }
+        state
     }
 }
 
@@ -88,10 +98,7 @@ impl Mlp {
     }
 
     /// What `down_proj` reads.
-    fn inner(&self, x: Tensor<2>, tap: &mut dyn FnMut(&[&str], &Tensor<2>)) -> Tensor<2> {
-        tap(&["mlp.gate_proj", "mlp.up_proj"], &x);
-        let inner = swiglu(self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
-        tap(&["mlp.down_proj"], &inner);
-        inner
+    fn inner(&self, x: Tensor<2>) -> Tensor<2> {
+        swiglu(self.gate_proj.forward(x.clone()), self.up_proj.forward(x))
     }
 }

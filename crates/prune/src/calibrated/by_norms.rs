@@ -1,6 +1,6 @@
 use super::{Calibrated, PrunedWeight};
 use crate::{LayerMask, PruneError, Ria, Scope, Score, Target, Ties, Wanda, WeightRef, select};
-use junkdna_backend::calibration::SquaredNorms;
+use junkdna_backend::calibration::{Order, SquaredNorms};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -32,13 +32,14 @@ impl NormScore for Ria {
 pub struct ByNorms<S> {
     scope: Scope,
     ties: Ties,
+    order: Order,
     score: PhantomData<fn() -> S>,
 }
 
 impl<S> Default for ByNorms<S> {
     /// The weights of one output compete, and counts are exact.
     fn default() -> Self {
-        Self { scope: Scope::Row, ties: Ties::Exact, score: PhantomData }
+        Self { scope: Scope::Row, ties: Ties::Exact, order: Order::Block, score: PhantomData }
     }
 }
 
@@ -52,10 +53,19 @@ impl<S> ByNorms<S> {
     pub fn with_ties(self, ties: Ties) -> Self {
         Self { ties, ..self }
     }
+
+    /// What is pruned before more inputs are looked at; a block as published.
+    pub fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
 }
 
 impl<S: NormScore> Calibrated for ByNorms<S> {
     type Statistic = SquaredNorms;
+
+    fn order(&self) -> Order {
+        self.order
+    }
 
     fn prune(
         &self,

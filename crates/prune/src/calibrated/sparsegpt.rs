@@ -5,7 +5,7 @@ mod choice;
 use super::{Calibrated, PrunedWeight};
 use crate::{PruneError, Target, WeightRef};
 use choice::Choice;
-use junkdna_backend::calibration::{Hessian, InverseFactor, Sweep};
+use junkdna_backend::calibration::{Hessian, InverseFactor, Order, Sweep};
 use std::sync::Arc;
 
 /// Prunes column after column and lets the columns that follow make up for it (Frantar and Alistarh 2023, *SparseGPT:
@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub struct SparseGpt {
     block_size: usize,
     damping: f64,
+    order: Order,
     rounding: Option<Arc<dyn Rounding>>,
 }
 
@@ -38,7 +39,7 @@ pub trait Rounding: Send + Sync {
 impl Default for SparseGpt {
     /// Blocks of 128 columns and a damping of 0.01 times the mean of the Hessian's diagonal, as published.
     fn default() -> Self {
-        Self { block_size: 128, damping: 0.01, rounding: None }
+        Self { block_size: 128, damping: 0.01, order: Order::Block, rounding: None }
     }
 }
 
@@ -52,6 +53,11 @@ impl SparseGpt {
     /// 1, with a warning.
     pub fn with_damping(self, damping: f64) -> Self {
         Self { damping, ..self }
+    }
+
+    /// What is pruned before more inputs are looked at; a block as published.
+    pub fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
     }
 
     /// Quantizes what survives on the way.
@@ -73,6 +79,10 @@ impl SparseGpt {
 
 impl Calibrated for SparseGpt {
     type Statistic = Hessian;
+
+    fn order(&self) -> Order {
+        self.order
+    }
 
     fn prune(&self, weight: &WeightRef<'_>, hessian: &Hessian, target: Target) -> Result<PrunedWeight, PruneError> {
         if hessian.d_in() != weight.d_in {
