@@ -17,7 +17,7 @@ use crate::error::CliError;
 use burn::module::{ParamGroup, ParamGroupError};
 use junkdna_backend::{Selection, TokenTree};
 use junkdna_experiment::{Calibration, Compressed, Compression, ExperimentError};
-use junkdna_model::{Cache, Llama, Loaded, Model, Source};
+use junkdna_model::{Cache, Llama, Loaded, Model, Source, Tokenizer};
 
 /// The model after `--model` on the device after `--device`.
 fn load(arguments: &ModelSource) -> Result<Loaded, CliError> {
@@ -33,6 +33,12 @@ fn load_compact(arguments: &ModelSource) -> Result<Loaded, CliError> {
     let source: Source = arguments.model.parse()?;
     let resolved = source.resolve(&Cache::from_env()?)?;
     Ok(Loaded::compact_from_resolved(resolved, &device)?)
+}
+
+/// The tokenizer of the model after `--model`, without its weights.
+fn tokenizer(arguments: &ModelSource) -> Result<Tokenizer, CliError> {
+    let source: Source = arguments.model.parse()?;
+    Ok(source.resolve(&Cache::from_env()?)?.tokenizer)
 }
 
 /// The model as a causal language model.

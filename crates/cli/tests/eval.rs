@@ -159,3 +159,80 @@ fn prompts_are_conversations_where_the_model_has_a_template() {
     let expected = serde_json::json!({ "arg_0": "system w9w1 user w10w1 assistant ", "arg_1": "w2" });
     assert_eq!(first["arguments"]["gen_args_0"], expected);
 }
+
+#[test]
+fn memory_and_batch_change_nothing_and_what_is_cut_off_is_counted() {
+    let setting = Setting::new();
+    let long = "w1 w2 ".repeat(300);
+    setting.write("l.jsonl", &format!("{{\"q\": \"w7\", \"g\": 1}}\n{{\"q\": \"{}\", \"g\": 0}}\n", long.trim_end()));
+    let keys =
+        "test_split: test\ndoc_to_text: q\noutput_type: multiple_choice\ndoc_to_choice: [w2, w3]\ndoc_to_target: g\n";
+    let data = "dataset_path: json\ndataset_kwargs: {data_files: {test: l.jsonl}}\n";
+    setting.write("long.yaml", &format!("task: long\n{data}{keys}"));
+    let tasks = ["--task", "pair.yaml", "long.yaml", "--samples", "s.jsonl", "--json", "r.json"];
+    let (_, stderr) = setting.eval(&tasks);
+    assert!(stderr.contains("long: 1 of 2 contexts are longer than the model's 512 tokens"), "{stderr}");
+    let results = json(&setting.path("r.json"));
+    assert_eq!(results["cut_contexts"], serde_json::json!({ "choice": 0, "words": 0, "long": 1 }));
+    let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
+    let cut = |line: &str| serde_json::from_str::<Value>(line).unwrap()["cut_tokens"].as_u64();
+    let cut: Vec<u64> = samples.lines().filter_map(cut).collect();
+    assert!(cut.len() == 1 && cut[0] > 0, "{cut:?}");
+
+    setting.eval(&[&tasks[..], &["--kv-memory", "0", "--batch", "1"]].concat());
+    assert_eq!(json(&setting.path("r.json"))["results"], results["results"]);
+}
+
+/// What a task over passages asked of its documents, and its results.
+fn retrieved(setting: &Setting, name: &str, keys: &str) -> (Vec<Value>, Value) {
+    let file = format!("{name}.toml");
+    setting.write(
+        &file,
+        &format!(
+            "task = \"{name}\"\ndata = \"questions.jsonl\"\ndoc_to_text = \"{{{{context}}}} w9 {{{{question}}}}\"\n{keys}\n"
+        ),
+    );
+    setting.eval(&["--task", &file, "--json", "r.json", "--samples", "s.jsonl"]);
+    let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
+    let samples = samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (samples, json(&setting.path("r.json"))["results"][name].take())
+}
+
+#[test]
+fn questions_find_their_passages() {
+    let setting = Setting::new();
+    // Of the first question: its passage, one that shares two words with it, one that shares one, one that gives it away.
+    let passages = ["w20 w21 w22 w23", "w20 w21 w30 w31", "w20 w40 w41 w42", "w20 w21 w23 w23", "w50 w51"];
+    let questions = ["w20 w21", "w30", "w40", "w23", "w51"];
+    let answers = ["w23", "w31", "w42", "w23", "w50"];
+    let document = |i: usize| {
+        let answers = serde_json::json!({ "text": [answers[i]] });
+        let document = serde_json::json!({ "context": passages[i], "question": questions[i], "answers": answers });
+        format!("{document}\n")
+    };
+    setting.write("questions.jsonl", &(0..5).map(document).collect::<String>());
+    let generated = "output_type = \"generate_until\"\ndoc_to_target = \"{{answers.text}}\"\n\
+                     generation_kwargs = { max_gen_toks = 2 }\n\
+                     metric_list = [{ metric = \"squad_em\" }, { metric = \"squad_f1\" }]\n[retrieval]\n";
+    let context = |samples: &[Value], doc: usize| samples[doc]["doc"]["context"].as_str().unwrap().to_owned();
+
+    let (samples, results) = retrieved(&setting, "open", &format!("{generated}tokens = 8\ngold = \"last\""));
+    assert_eq!(context(&samples, 0), format!("{}\n\n{}", passages[1], passages[0]));
+    assert_eq!(context(&samples, 4), passages[4], "no other passage shares a word with the question");
+    assert!(samples[0]["arguments"]["gen_args_0"]["arg_0"].as_str().unwrap().ends_with("w23 w9 w20 w21"));
+    assert!(["squad_em,none", "squad_f1,none"].iter().all(|metric| results[metric].is_number()), "{results}");
+
+    let (samples, _) = retrieved(&setting, "wide", &format!("{generated}tokens = 12\ngold = \"middle\""));
+    assert_eq!(context(&samples, 0), [passages[1], passages[0], passages[2]].join("\n\n"));
+
+    let scored = "output_type = \"loglikelihood\"\ndoc_to_target = \" {{answers.text[0]}}\"\n[retrieval]\ntokens = 0\n";
+    let (samples, results) = retrieved(&setting, "closed", scored);
+    let asked = serde_json::json!({ "arg_0": " w9 w20 w21", "arg_1": " w23" });
+    assert_eq!(samples[0]["arguments"]["gen_args_0"], asked);
+    assert!(results["perplexity,none"].as_f64().unwrap() > 1.0);
+
+    setting.write("shelf.jsonl", "{\"context\": \"w20 w60\"}\n{\"context\": \"w61\"}\n");
+    let elsewhere = format!("{generated}tokens = 64\npassages = \"shelf.jsonl\"");
+    let (samples, _) = retrieved(&setting, "elsewhere", &elsewhere);
+    assert_eq!(context(&samples, 0), format!("{}\n\nw20 w60", passages[0]));
+}

@@ -1,4 +1,4 @@
-use super::{causal, load_compact};
+use super::{causal, load_compact, tokenizer};
 use crate::arguments::Eval;
 use crate::error::CliError;
 use crate::output;
@@ -106,6 +106,11 @@ fn suite(arguments: &Eval) -> Result<Suite, CliError> {
     for task in &mut suite.tasks {
         task.set_shots(arguments.shots);
         arguments.data.iter().for_each(|folder| task.set_folder(folder));
+    }
+    if suite.tasks.iter().any(Task::retrieves) {
+        let tokenizer = tokenizer(&arguments.source)?;
+        let count = |text: &str| tokenizer.encode(text).map_or(usize::MAX, |tokens| tokens.len());
+        suite.tasks.iter_mut().try_for_each(|task| task.retrieve(count))?;
     }
     if !builtin.is_empty() {
         suite.tasks.extend(graded()?);

@@ -67,6 +67,12 @@ impl Task {
     /// Data that cannot be read; a template that fails, a choice or a right answer that is not there, with the document's
     /// number; fewer documents than shots.
     pub fn render(&self, prompting: &Prompting) -> Result<Rendered, EvalError> {
+        if self.retrieves() {
+            return Err(EvalError::task(
+                &self.path,
+                "retrieval: contexts are measured in a model's tokens, none is given",
+            ));
+        }
         let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
         let mut skipped = Vec::new();
         let mut skip = prompting.skip_bad_rows.then_some(&mut skipped);

@@ -7,12 +7,13 @@ use super::{FewShot, Generation, OutputType, Splits, Task};
 use crate::filter::Pipeline;
 use crate::metrics::Measure;
 use crate::node::Node;
-use crate::{EvalError, Sampling};
+use crate::retrieval::Retrieval;
+use crate::{Contexts, EvalError, GoldPosition, Sampling};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// All keys of a task file, those last that say nothing about prompts or numbers.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 32] = [
     "task",
     "data",
     "docs",
@@ -36,6 +37,7 @@ const KNOWN: [&str; 31] = [
     "generation_kwargs",
     "metric_list",
     "filter_list",
+    "retrieval",
     "repeats",
     "tag",
     "group",
@@ -169,6 +171,7 @@ impl Task {
             prompt,
             fewshot,
             fewshot_delimiter,
+            retrieval: retrieval(&mut keys)?,
             never_shots: !own && shots == Some(0),
         })
     }
@@ -358,6 +361,23 @@ fn sampling(keys: &mut Keys) -> Result<Option<Sampling>, EvalError> {
         return Err(keys.wrong("top_p", format!("is {top_p}, it must be in (0, 1]")));
     }
     Ok(Some(Sampling { temperature, top_k, top_p, seed }))
+}
+
+fn retrieval(keys: &mut Keys) -> Result<Option<Retrieval>, EvalError> {
+    let Some(entries) = keys.map("retrieval")? else { return Ok(None) };
+    let mut inner = Keys { path: keys.path, within: "retrieval.", entries };
+    let tokens = inner.count("tokens")?.ok_or_else(|| inner.wrong("tokens", "is missing; 0 is closed book"))?;
+    let gold = match inner.text("gold")?.as_deref() {
+        None | Some("first") => GoldPosition::First,
+        Some("middle") => GoldPosition::Middle,
+        Some("last") => GoldPosition::Last,
+        Some("drawn") => GoldPosition::Drawn,
+        Some(other) => return Err(inner.wrong("gold", format!("`{other}` is none of first, middle, last and drawn"))),
+    };
+    let seed = inner.count("seed")?.unwrap_or(0) as u64;
+    let passages = inner.text("passages")?.map(PathBuf::from);
+    inner.end()?;
+    Ok(Some(Retrieval { contexts: Contexts { tokens, gold, seed }, passages }))
 }
 
 fn measures(keys: &mut Keys, output: OutputType) -> Result<Vec<Measure>, EvalError> {

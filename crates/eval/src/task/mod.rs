@@ -4,6 +4,7 @@ mod build;
 mod example;
 mod keys;
 mod prompt;
+mod retrieved;
 mod shots;
 mod source;
 mod turn;
@@ -15,6 +16,7 @@ pub use shots::Sampler;
 use crate::filter::Pipeline;
 use crate::metrics::Measure;
 use crate::node::Node;
+use crate::retrieval::Retrieval;
 use crate::{Document, EvalError, Sampling};
 pub(crate) use prompt::text;
 
@@ -71,6 +73,8 @@ pub struct Task {
     fewshot_delimiter: String,
     /// The file says `num_fewshot: 0`, which then cannot be changed.
     never_shots: bool,
+    /// Contexts are yet to be built.
+    pub(crate) retrieval: Option<Retrieval>,
 }
 
 /// What is asked of a model.
