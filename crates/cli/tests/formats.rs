@@ -2,8 +2,8 @@
 
 mod common;
 
+use common::junkdna;
 use common::tiny::Tiny;
-use common::{junkdna, requests};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
@@ -20,6 +20,14 @@ fn write(folder: &TempDir, model: &Path, name: &str, arguments: &[&str]) -> Path
     let out = folder.path().join(name);
     junkdna().args(arguments).arg("--model").arg(model).arg("--out").arg(&out).assert().success();
     out
+}
+
+/// Two documents for `score`; one has nothing before its continuations.
+fn requests(folder: &Path) -> PathBuf {
+    let file = common::requests(folder);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("w1 w2 w4", "", 1)).unwrap();
+    file
 }
 
 /// The log-likelihoods of a few requests.

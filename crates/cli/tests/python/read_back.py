@@ -72,7 +72,12 @@ def expand(path, dense, config, sparsity):
 @torch.no_grad()
 def log_likelihood(model, tokenizer, context, text):
     encode = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
-    first, ids = len(encode(context)), encode(context + text)
+    if context:
+        first, ids = len(encode(context)), encode(context + text)
+    else:
+        # Something has to come before the first token: what lm-evaluation-harness takes for an empty context.
+        start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        first, ids = 1, [start, *encode(text)]
     logits = model(torch.tensor([ids])).logits[0].log_softmax(-1)
     return sum(logits[i - 1, ids[i]].item() for i in range(first, len(ids)))
 
