@@ -10,7 +10,12 @@ mod column_squares;
 mod dropout;
 mod exp;
 mod flex;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod fused;
+mod gelu;
 mod log_probs;
+mod masked_softmax;
+mod residual_norm;
 mod rms_norm;
 mod rotary;
 mod swiglu;
@@ -23,7 +28,10 @@ pub use dropout::dropout;
 pub use flex::lies_transposed;
 #[cfg(all(feature = "calibration", feature = "flex"))]
 pub(crate) use flex::{holds, take};
+pub use gelu::gelu;
 pub use log_probs::{TokenScore, token_scores};
+pub use masked_softmax::masked_softmax;
+pub use residual_norm::residual_norm;
 pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};
 pub use swiglu::swiglu;

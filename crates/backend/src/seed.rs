@@ -23,12 +23,14 @@ impl Seed {
 
     /// A uniform 32-bit draw that depends on the seed and an index alone: any part of a long sequence can be computed by
     /// any thread.
+    #[inline(always)]
     pub fn draw(self, index: u64) -> u32 {
         (mix(self.0.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))) >> 32) as u32
     }
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+#[inline(always)]
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

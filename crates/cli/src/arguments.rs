@@ -487,6 +487,23 @@ pub enum Benched {
         #[arg(long)]
         json: bool,
     },
+    /// An AdamW step of a sequence classifier, dropout on
+    Train {
+        #[command(flatten)]
+        source: ModelSource,
+        #[arg(long, default_value_t = 16)]
+        batch: usize,
+        #[arg(long, default_value_t = 128)]
+        length: usize,
+        #[arg(long, default_value_t = 5)]
+        repeat: usize,
+        /// Train LoRA adapters of queries and values, of rank 8, instead of all weights
+        #[arg(long)]
+        lora: bool,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Global magnitude pruning of the linears in the blocks
     Prune {
         #[command(flatten)]

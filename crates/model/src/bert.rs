@@ -7,11 +7,11 @@ pub use dropout::Dropout;
 pub use head::Head;
 
 use crate::config::{BertConfig, BertFamily};
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use junkdna_backend::{Blocks, Fold, FoldSource, LinearObserver, Segment, TokenTree};
+use junkdna_backend::kernels::{gelu, masked_softmax, residual_norm};
+use junkdna_backend::{Blocks, Fold, FoldSource, LinearObserver, Seed, Segment, TokenTree};
 
 /// A BERT encoder.
 #[derive(Module, Debug)]
@@ -93,6 +93,8 @@ pub struct DenseNorm {
     pub dense: Linear,
     /// The norm.
     pub layer_norm: LayerNorm,
+    #[module(skip)]
+    epsilon: f64,
 }
 
 /// tanh of a linear layer over the first token.
@@ -164,10 +166,8 @@ impl Bert {
         attend: Tensor<2, Int>,
         dropout: Dropout,
     ) -> Tensor<3> {
-        let [batch, length] = attend.dims();
-        let padding = attend.equal_elem(0).reshape([batch, 1, 1, length]);
         // A large finite number, so that a row of padding alone stays finite.
-        let mask = padding.float().mul_scalar(-1e9);
+        let mask = attend.equal_elem(0).float().mul_scalar(-1e9);
         let hidden = self.embeddings.forward(ids, segments, self.config.first_position());
         let mut hidden = dropout.hidden(hidden, "embeddings");
         for (index, layer) in self.encoder.layer.iter().enumerate() {
@@ -230,7 +230,7 @@ impl Blocks for Bert {
         };
         let layer = &self.encoder.layer[block];
         let mut forward = |x: Tensor<3>| {
-            let nothing_hidden = Tensor::zeros([1, 1, 1, 1], &x.device());
+            let nothing_hidden = Tensor::zeros([1, x.dims()[1]], &x.device());
             layer.forward(x, nothing_hidden, self.config.num_attention_heads, Dropout::NONE, &mut tap)
         };
         state.into_iter().map(&mut forward).collect()
@@ -272,7 +272,11 @@ impl EncoderLayer {
         let linear = |d_in, d_out| LinearConfig::new(d_in, d_out).init(device);
         let projections =
             QueryKeyValue { query: linear(hidden, hidden), key: linear(hidden, hidden), value: linear(hidden, hidden) };
-        let dense_norm = |d_in| DenseNorm { dense: linear(d_in, hidden), layer_norm: norm(config, device) };
+        let dense_norm = |d_in| DenseNorm {
+            dense: linear(d_in, hidden),
+            layer_norm: norm(config, device),
+            epsilon: config.layer_norm_eps,
+        };
         Self {
             attention: BertAttention { self_attention: projections, output: dense_norm(hidden) },
             intermediate: Dense { dense: linear(hidden, inner) },
@@ -281,34 +285,39 @@ impl EncoderLayer {
     }
 
     /// `tap` sees what each linear reads.
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, dropout: Dropout, tap: &mut Tap<'_>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Tensor<2>, heads: usize, dropout: Dropout, tap: &mut Tap<'_>) -> Tensor<3> {
         let qkv = ["query", "key", "value"].map(|name| format!("attention.self_attention.{name}"));
         tap(&qkv.each_ref().map(String::as_str), &x);
         let attended = self.attention.self_attention.forward(x.clone(), mask, heads, dropout);
         tap(&["attention.output.dense"], &attended);
-        let x = self.attention.output.forward(attended, x, |y| dropout.hidden(y, "attention.output"));
+        let x = self.attention.output.forward(attended, x, dropout.of_hidden("attention.output"));
         tap(&["intermediate.dense"], &x);
         let inner = gelu(self.intermediate.dense.forward(x.clone()));
         tap(&["output.dense"], &inner);
-        self.output.forward(inner, x, |y| dropout.hidden(y, "output"))
+        self.output.forward(inner, x, dropout.of_hidden("output"))
     }
 }
 
 impl DenseNorm {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>, drop: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
-        self.layer_norm.forward(drop(self.dense.forward(x)) + residual)
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>, (probability, seed): (f64, Seed)) -> Tensor<3> {
+        let LayerNorm { gamma, beta, .. } = &self.layer_norm;
+        let beta = beta.as_ref().map_or_else(|| gamma.val().zeros_like(), Param::val);
+        let x = self.dense.forward(x);
+        residual_norm(x, residual, [gamma.val(), beta], self.epsilon, probability, seed)
     }
 }
 
 impl QueryKeyValue {
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4>, heads: usize, dropout: Dropout) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Tensor<2>, heads: usize, dropout: Dropout) -> Tensor<3> {
         let [batch, length, width] = x.dims();
         let dim = width / heads;
         let split = |t: Tensor<3>| t.reshape([batch, length, heads, dim]).swap_dims(1, 2);
-        let q = split(self.query.forward(x.clone())) * (dim as f64).powf(-0.5);
+        let q = split(self.query.forward(x.clone()));
         let k = split(self.key.forward(x.clone()));
         let v = split(self.value.forward(x));
-        let weights = dropout.attention(softmax(q.matmul(k.transpose()) + mask, 3));
+        let (probability, seed) = dropout.of_attention();
+        let scale = (dim as f32).powf(-0.5);
+        let weights = masked_softmax(q.matmul(k.transpose()), mask, scale, probability, seed);
         weights.matmul(v).swap_dims(1, 2).reshape([batch, length, width])
     }
 }

@@ -16,18 +16,23 @@ pub fn dropout<const D: usize>(x: Tensor<D>, probability: f64, seed: Seed) -> Te
     x * scales
 }
 
-/// 0 for what goes, the scale for what stays.
+/// What the element of an index is multiplied by: 0 for what goes, the scale for what stays.
+#[inline(always)]
+pub(super) fn scale_of(probability: f64) -> impl Fn(Seed, u64) -> f32 + Copy + Send + Sync {
+    let keep = (1.0 / (1.0 - probability)) as f32;
+    let below = (probability * 2f64.powi(32)) as u32;
+    #[inline(always)]
+    move |seed, index| if seed.draw(index) >= below { keep } else { 0.0 }
+}
+
 fn scales(elements: usize, probability: f64, seed: Seed) -> Vec<f32> {
     use rayon::prelude::*;
     const CHUNK: usize = 1 << 14;
-    let keep = (1.0 / (1.0 - probability)) as f32;
-    let below = (probability * 2f64.powi(32)) as u32;
+    let scale = scale_of(probability);
     let mut scales = vec![0.0; elements];
     scales.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, scales)| {
-        for (i, scale) in scales.iter_mut().enumerate() {
-            let kept = seed.draw((chunk * CHUNK + i) as u64) >= below;
-            *scale = if kept { keep } else { 0.0 };
-        }
+        let first = (chunk * CHUNK) as u64;
+        scales.iter_mut().zip(first..).for_each(|(s, index)| *s = scale(seed, index));
     });
     scales
 }

@@ -1,3 +1,5 @@
+mod train;
+
 use super::score::requests;
 use super::{causal, load, load_compact};
 use crate::arguments::{Bench, Benched, ModelSource};
@@ -15,6 +17,9 @@ pub fn run(arguments: Bench) -> Result<(), CliError> {
     let (result, json) = match arguments.what {
         Benched::Forward { source, batch, length, repeat, json } => (forward(&source, batch, length, repeat)?, json),
         Benched::Score { source, requests, json } => (score(&source, &requests)?, json),
+        Benched::Train { source, batch, length, repeat, lora, json } => {
+            (train::train(&source, batch, length, repeat, lora)?, json)
+        }
         Benched::Prune { source, sparsity, repeat, json } => (prune(&source, sparsity, repeat)?, json),
     };
     match &result {

@@ -29,7 +29,13 @@ impl Dropout {
         dropout(x, self.hidden, self.seed.derive(place))
     }
 
-    pub(super) fn attention(self, weights: Tensor<4>) -> Tensor<4> {
-        dropout(weights, self.attention, self.seed.derive("attention.weights"))
+    /// Probability and seed of hidden states.
+    pub(super) fn of_hidden(self, place: &str) -> (f64, Seed) {
+        (self.hidden, self.seed.derive(place))
+    }
+
+    /// Probability and seed of attention weights.
+    pub(super) fn of_attention(self) -> (f64, Seed) {
+        (self.attention, self.seed.derive("attention.weights"))
     }
 }
