@@ -13,6 +13,8 @@ mod flex;
 #[cfg(all(feature = "flex", feature = "autodiff"))]
 mod fused;
 mod gelu;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod lanes;
 mod log_probs;
 mod masked_softmax;
 mod residual_norm;

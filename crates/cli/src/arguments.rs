@@ -272,9 +272,9 @@ pub struct Finetune {
     /// A folder of GLUE (SST-2, CoLA, RTE, ...), or a TOML file that names splits and columns
     #[arg(long, value_name = "FILE|DIR")]
     pub task: PathBuf,
-    /// full, lora, dora, sparse, dense-frozen or sparse-to-dense
-    #[arg(long, default_value = "full")]
-    pub mode: TrainingMode,
+    /// full, lora, dora, sparse, dense-frozen or sparse-to-dense [default: the recipe's `mode`, or full]
+    #[arg(long)]
+    pub mode: Option<TrainingMode>,
     #[command(flatten)]
     pub adapter: AdapterArguments,
     /// Mask that `prune --mask-out` wrote [default: the zeros of the model]
@@ -310,6 +310,13 @@ pub struct Finetune {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl Finetune {
+    /// What trains.
+    pub fn mode(&self) -> TrainingMode {
+        self.mode.unwrap_or(TrainingMode::Full)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -106,6 +106,41 @@ fn a_mask_of_prune_holds_in_every_mode() {
     }
 }
 
+/// The recipes of `examples/finetune`, each in its mode, on tasks under the names of GLUE.
+#[test]
+fn recipes_of_the_examples_train_in_their_modes() {
+    let folder = prepared(32);
+    let mask = folder.path().join("mask.safetensors");
+    let mut prune = junkdna();
+    prune.args(["prune", "--method", "magnitude", "--sparsity", "0.5", "--model"]).arg(folder.path().join("model"));
+    prune.arg("--out").arg(folder.path().join("pruned")).arg("--mask-out").arg(&mask).assert().success();
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/finetune");
+    let files = names(&recipes);
+    assert_eq!(files.len(), 6, "{files:?}");
+    for file in files {
+        let mode = file.trim_end_matches(".toml");
+        let mut command = junkdna();
+        command.args(["finetune", "--json", "--epochs", "1", "--model"]).arg(folder.path().join("model"));
+        command.arg("--task").arg(folder.path().join("SST-2")).arg("--recipe").arg(recipes.join(&file));
+        command.arg("--mask").arg(&mask).arg("--out").arg(folder.path().join(mode));
+        let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+        assert_eq!(result["mode"], mode);
+        assert_eq!(result["recipe"]["warmup"], 0.06, "{mode}");
+    }
+}
+
+#[test]
+fn recomputing_in_the_backward_pass_changes_nothing() {
+    let folder = prepared(32);
+    for recompute in [false, true] {
+        let recipe = folder.path().join("recipe.toml");
+        std::fs::write(&recipe, format!("gradient-checkpointing = {recompute}\n")).unwrap();
+        let mut command = finetune(&folder, &recompute.to_string());
+        command.args(["--epochs", "1", "--recipe"]).arg(&recipe).assert().success();
+    }
+    assert!(weights(&folder.path().join("false")) == weights(&folder.path().join("true")), "the weights differ");
+}
+
 /// Three steps of PyTorch from the same weights on the same batch, by `benches/peers/finetune_steps.py`.
 #[test]
 fn parity_steps_of_pytorch() {
@@ -210,6 +245,8 @@ fn what_is_wrong_is_said_in_one_line() {
     let recipe = folder.path().join("recipe.toml");
     std::fs::write(&recipe, "epoch = 3\n").unwrap();
     wrong(finetune(&folder, "a").arg("--recipe").arg(&recipe), "unknown field `epoch`");
+    std::fs::write(&recipe, "mode = \"dense\"\n").unwrap();
+    wrong(finetune(&folder, "a").arg("--recipe").arg(&recipe), "recipe.toml: there is no mode `dense`; there are");
 
     finetune(&folder, "a").args(["--epochs", "1"]).assert().success();
     std::fs::remove_dir_all(folder.path().join("a")).unwrap();

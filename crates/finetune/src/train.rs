@@ -70,7 +70,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         }
         let schedule = recipe.schedule(lengths.len().div_ceil(recipe.batch_size));
         let optimizer = AdamW::new(recipe.adamw);
-        let module = in_order(module).train();
+        let module = on_autodiff(in_order(module), recipe.gradient_checkpointing);
         let mut run = Self {
             objective,
             recipe,
@@ -234,6 +234,16 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         let last = self.module().valid();
         let best = self.best.unwrap_or_else(|| last.clone());
         Ok(Trained { last, best, evaluations: self.progress.evaluations })
+    }
+}
+
+/// The module where it trains. With `recompute`, operations that memory bounds run again in the backward pass, in place of
+/// keeping what they gave.
+fn on_autodiff<M: Module>(module: M, recompute: bool) -> M {
+    let module = module.train();
+    match module.devices().into_iter().next() {
+        Some(device) if recompute => module.fork(&device.autodiff().gradient_checkpointing()),
+        _ => module,
     }
 }
 

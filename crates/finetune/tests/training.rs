@@ -171,6 +171,19 @@ proptest! {
     }
 
     #[test]
+    fn recomputing_changes_nothing(seed: u64, kept in prop::collection::vec(any::<bool>(), 45)) {
+        let original = Net::new();
+        for mode in Mode::ALL {
+            let bits = [false, true].map(|gradient_checkpointing| {
+                let recipe = Recipe { seed, gradient_checkpointing, ..recipe() };
+                let net = prepare(original.clone(), mode, &masks(&kept)).unwrap();
+                finish(train(net, &TASK, &recipe, None, &mut ()).unwrap().last).bits()
+            });
+            prop_assert_eq!(&bits[0], &bits[1]);
+        }
+    }
+
+    #[test]
     fn a_run_killed_anywhere_ends_in_the_same_bits(kills in prop::collection::vec(1..9usize, 1..4), every in 0..4usize) {
         let kept: Vec<bool> = (0..45).map(|i| i % 3 != 0).collect();
         let net = || prepare(START.with(Clone::clone), Mode::Sparse, &masks(&kept)).unwrap();

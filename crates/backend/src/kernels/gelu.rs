@@ -84,35 +84,3 @@ mod on_flex {
         0.5 + 0.5 * x * p / q
     }
 }
-
-#[cfg(all(test, feature = "flex", feature = "autodiff"))]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, Tolerance};
-
-    fn range(device: &Device) -> Tensor<1> {
-        Tensor::<1, burn::tensor::Int>::arange(-8000..8000, device).float() / 1000.0
-    }
-
-    #[test]
-    fn agrees_with_burns_in_both_directions() {
-        let device = Device::flex().autodiff();
-        let both = [gelu, activation::gelu].map(|gelu: fn(Tensor<1>) -> Tensor<1>| {
-            let x = range(&device).require_grad();
-            let y = gelu(x.clone());
-            let gradients = (y.clone() * y.clone().detach()).sum().backward();
-            (y.into_data(), x.grad(&gradients).unwrap().into_data())
-        });
-        let close = Tolerance::absolute(2e-6);
-        both[0].0.assert_approx_eq::<f32>(&both[1].0, close);
-        both[0].1.assert_approx_eq::<f32>(&both[1].1, close);
-    }
-
-    #[test]
-    fn without_gradients_it_is_the_same() {
-        let device = Device::flex();
-        let x = range(&device);
-        let expected = activation::gelu(x.clone()).into_data();
-        gelu(x).into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(2e-6));
-    }
-}

@@ -39,6 +39,7 @@ mod on_flex {
     use crate::kernels::exp::exp;
     use crate::kernels::flex::{values, values_mut, vectorized};
     use crate::kernels::fused::Fused;
+    use crate::kernels::lanes::{dot, max, sum};
     use burn_flex::FlexTensor;
     use rayon::prelude::*;
 
@@ -123,71 +124,14 @@ mod on_flex {
         }
     }
 
-    const LANES: usize = 16;
-
     #[inline(always)]
     fn softmax_row(row: &mut [f32], mask: &[f32], scale: f32) {
         for (x, m) in row.iter_mut().zip(mask) {
             *x = x.mul_add(scale, *m);
         }
-        let (chunks, rest) = row.as_chunks::<LANES>();
-        let mut most = [f32::NEG_INFINITY; LANES];
-        for chunk in chunks {
-            for (m, x) in most.iter_mut().zip(chunk) {
-                *m = m.max(*x);
-            }
-        }
-        let most = most.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        let (chunks, rest) = row.as_chunks_mut::<LANES>();
-        let mut sums = [0f32; LANES];
-        for chunk in chunks {
-            for (s, x) in sums.iter_mut().zip(chunk) {
-                *x = exp(*x - most);
-                *s += *x;
-            }
-        }
-        let mut sum: f32 = sums.iter().sum();
-        for x in rest {
-            *x = exp(*x - most);
-            sum += *x;
-        }
-        let scale = 1.0 / sum;
+        let most = max(row);
+        row.iter_mut().for_each(|x| *x = exp(*x - most));
+        let scale = 1.0 / sum(row, |x| x);
         row.iter_mut().for_each(|x| *x *= scale);
-    }
-
-    #[inline(always)]
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        let mut sums = [0f32; LANES];
-        for (a, b) in a.iter().zip(b) {
-            for ((s, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *s = a.mul_add(*b, *s);
-            }
-        }
-        sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
-    }
-}
-
-#[cfg(all(test, feature = "flex", feature = "autodiff"))]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, Distribution, Tolerance};
-
-    #[test]
-    fn agrees_with_burns_operations_in_both_directions() {
-        let device = Device::flex().autodiff();
-        let random = |std| Tensor::<4>::random([2, 3, 5, 37], Distribution::Normal(0.0, std), &Device::flex());
-        let (start, weight) = (random(3.0), random(1.0));
-        let mask = Tensor::<2>::zeros([2, 37], &device).slice_fill([1..2, 30..37], -1e9);
-        for probability in [0.0, 0.3] {
-            let both = [masked_softmax, composed].map(|softmax: fn(_, _, _, _, _) -> Tensor<4>| {
-                let scores = Tensor::from_inner(start.clone()).require_grad();
-                let weights = softmax(scores.clone(), mask.clone(), 0.4, probability, Seed(5));
-                let gradients = (weights.clone() * Tensor::from_inner(weight.clone())).sum().backward();
-                (weights.into_data(), scores.grad(&gradients).unwrap().into_data())
-            });
-            both[0].0.assert_approx_eq::<f32>(&both[1].0, Tolerance::absolute(1e-6));
-            both[0].1.assert_approx_eq::<f32>(&both[1].1, Tolerance::absolute(1e-6));
-        }
     }
 }

@@ -46,6 +46,7 @@ mod on_flex {
     use crate::kernels::dropout::scale_of;
     use crate::kernels::flex::{values, values_mut, vectorized};
     use crate::kernels::fused::Fused;
+    use crate::kernels::lanes::{dot, sum};
     use burn_flex::FlexTensor;
     use rayon::prelude::*;
 
@@ -170,20 +171,6 @@ mod on_flex {
         vector
     }
 
-    const LANES: usize = 16;
-
-    #[inline(always)]
-    fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
-        let (chunks, rest) = row.as_chunks::<LANES>();
-        let mut sums = [0f32; LANES];
-        for chunk in chunks {
-            for (s, x) in sums.iter_mut().zip(chunk) {
-                *s += of(*x);
-            }
-        }
-        sums.iter().sum::<f32>() + rest.iter().map(|x| of(*x)).sum::<f32>()
-    }
-
     #[inline(always)]
     fn normalize_row(row: &mut [f32], epsilon: f32) -> f32 {
         let mean = sum(row, |x| x) / row.len() as f32;
@@ -212,50 +199,5 @@ mod on_flex {
             }
         }
         [d_gamma, d_beta]
-    }
-
-    #[inline(always)]
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        let mut sums = [0f32; LANES];
-        for (a, b) in a.iter().zip(b) {
-            for ((s, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *s = a.mul_add(*b, *s);
-            }
-        }
-        sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
-    }
-}
-
-#[cfg(all(test, feature = "flex", feature = "autodiff"))]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, Distribution, Tolerance};
-
-    type Norm = fn(Tensor<3>, Tensor<3>, [Tensor<1>; 2], f64, f64, Seed) -> Tensor<3>;
-
-    #[test]
-    fn agrees_with_burns_operations_in_both_directions() {
-        let random = || Tensor::<3>::random([3, 25, 37], Distribution::Normal(0.5, 2.0), &Device::flex());
-        let vector = || Tensor::<1>::random([37], Distribution::Normal(1.0, 0.5), &Device::flex());
-        let (x, residual, weight, gamma, beta) = (random(), random(), random(), vector(), vector());
-        for probability in [0.0, 0.2] {
-            let both = [residual_norm as Norm, composed].map(|norm| {
-                let x = Tensor::<3>::from_inner(x.clone()).require_grad();
-                let residual = Tensor::<3>::from_inner(residual.clone()).require_grad();
-                let [gamma, beta] = [&gamma, &beta].map(|t| Tensor::<1>::from_inner(t.clone()).require_grad());
-                let y = norm(x.clone(), residual.clone(), [gamma.clone(), beta.clone()], 1e-5, probability, Seed(9));
-                let grads = (y.clone() * Tensor::from_inner(weight.clone())).sum().backward();
-                let vectors = [gamma, beta].map(|t| t.grad(&grads).unwrap().into_data());
-                let matrices = [x, residual].map(|t| t.grad(&grads).unwrap().into_data());
-                (y.into_data(), matrices, vectors)
-            });
-            let close = Tolerance::absolute(2e-5);
-            both[0].0.assert_approx_eq::<f32>(&both[1].0, close);
-            for which in [0, 1] {
-                both[0].1[which].assert_approx_eq::<f32>(&both[1].1[which], close);
-                both[0].2[which].assert_approx_eq::<f32>(&both[1].2[which], Tolerance::absolute(2e-4));
-            }
-        }
     }
 }

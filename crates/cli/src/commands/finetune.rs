@@ -16,8 +16,8 @@ use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub fn run(arguments: Finetune) -> Result<(), CliError> {
-    let recipe = recipe(&arguments)?;
+pub fn run(mut arguments: Finetune) -> Result<(), CliError> {
+    let recipe = recipe(&mut arguments)?;
     refuse_existing(&arguments.out)?;
     let mut dataset = Dataset::read(&arguments.task)?;
     if let Some(count) = arguments.examples {
@@ -67,17 +67,14 @@ fn written(
     Ok((model, Some(merged)))
 }
 
-/// The recipe of the file, with what was given besides.
-fn recipe(arguments: &Finetune) -> Result<Recipe, CliError> {
+/// The recipe of the file, with what was given besides; a mode that the file names becomes that of the arguments.
+fn recipe(arguments: &mut Finetune) -> Result<Recipe, CliError> {
     let mut recipe = match &arguments.recipe {
         None => Recipe::default(),
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(junkdna_finetune::FinetuneError::io(file))?;
-            let one_line = |error: toml::de::Error| {
-                let problem = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-                CliError::Request(format!("{}: {problem}", file.display()))
-            };
-            toml::from_str(&text).map_err(one_line)?
+            let (recipe, mode) = read_recipe(file)?;
+            arguments.mode = arguments.mode.or(mode);
+            recipe
         }
     };
     let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
@@ -90,6 +87,24 @@ fn recipe(arguments: &Finetune) -> Result<Recipe, CliError> {
     Ok(recipe)
 }
 
+/// A recipe and, beside its fields, the `mode` it is for.
+fn read_recipe(file: &Path) -> Result<(Recipe, Option<TrainingMode>), CliError> {
+    let text = std::fs::read_to_string(file).map_err(junkdna_finetune::FinetuneError::io(file))?;
+    let wrong = |problem: String| {
+        let problem = problem.split_whitespace().collect::<Vec<_>>().join(" ");
+        CliError::Request(format!("{}: {problem}", file.display()))
+    };
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+    let mode = match table.remove("mode") {
+        None => None,
+        Some(toml::Value::String(name)) => Some(name.parse().map_err(wrong)?),
+        Some(other) => return Err(wrong(format!("mode is {other}: it must be the name of a mode, such as \"lora\""))),
+    };
+    // From the text where that says it all, for its errors name the line.
+    let recipe = if mode.is_none() { toml::from_str(&text) } else { table.try_into() };
+    Ok((recipe.map_err(|error| wrong(error.to_string()))?, mode))
+}
+
 /// Before hours of training, not after.
 fn refuse_existing(out: &Path) -> Result<(), CliError> {
     let is_free = !out.exists() || out.read_dir().is_ok_and(|mut entries| entries.next().is_none());
@@ -99,7 +114,7 @@ fn refuse_existing(out: &Path) -> Result<(), CliError> {
 
 /// The model with what the mode needs, and its adapters' configuration where it has some.
 fn with_mode(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, Option<AdapterConfig>), CliError> {
-    match arguments.mode {
+    match arguments.mode() {
         TrainingMode::Full => Ok((model, None)),
         TrainingMode::Lora | TrainingMode::Dora => {
             let (model, config) = with_adapters(model, arguments, seed)?;
@@ -131,7 +146,7 @@ fn with_adapters(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, 
         rank: given.rank,
         alpha: given.alpha,
         rank_stabilized: given.rank_stabilized,
-        dora: arguments.mode == TrainingMode::Dora,
+        dora: arguments.mode() == TrainingMode::Dora,
         targets: if given.target.is_empty() { default.targets } else { given.target.clone() },
         trained_whole: default.trained_whole,
     };
@@ -155,7 +170,7 @@ fn identity(arguments: &Finetune, recipe: &Recipe, dataset: &Dataset) -> String 
     [
         format!("model {}", arguments.source.model),
         format!("task {} with {} examples", dataset.name, dataset.train.len()),
-        format!("mode {}, mask {mask}, max length {}", arguments.mode.name(), arguments.max_length),
+        format!("mode {}, mask {mask}, max length {}", arguments.mode().name(), arguments.max_length),
         format!("adapters {}", adapters(arguments)),
         format!("recipe {}", serde_json::to_string(&recipe).unwrap_or_default()),
     ]
@@ -169,7 +184,7 @@ fn adapters(arguments: &Finetune) -> String {
 
 fn training_label(arguments: &Finetune, dataset: &Dataset, step: usize) -> String {
     let from = if step == 0 { String::new() } else { format!(", from step {step} on") };
-    format!("{} on {} ({} examples){from}", arguments.mode.name(), dataset.name, dataset.train.len())
+    format!("{} on {} ({} examples){from}", arguments.mode().name(), dataset.name, dataset.train.len())
 }
 
 struct Watcher {
@@ -207,7 +222,7 @@ fn report(
 ) -> Result<(), CliError> {
     if arguments.json {
         return output::json(&json!({
-            "task": dataset.name, "mode": arguments.mode.name(), "metric": dataset.metric, "recipe": recipe,
+            "task": dataset.name, "mode": arguments.mode().name(), "metric": dataset.metric, "recipe": recipe,
             "precision": loaded.precision, "examples": dataset.train.len(), "evaluations": evaluations,
             "merged": merged,
         }));
