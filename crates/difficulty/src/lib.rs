@@ -16,5 +16,5 @@ mod verdict;
 
 pub use error::StatsError;
 pub use outcomes::{ItemOutcome, Outcomes};
-pub use study::{Compression, FamilyLevels, Series, SizeMatch, Study};
+pub use study::{Baseline, Compression, FamilyLevels, Repair, Series, SizeMatch, Study};
 pub use verdict::{Claim, Decision, FamilyEstimate, JudgeConfig, Verdict, judge};

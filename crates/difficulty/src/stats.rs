@@ -30,5 +30,5 @@ pub use relative::{Estimate, LevelScores, mean_relative_drop, relative_drop_slop
 
 pub(crate) use clustered::{Draw, Grid, resamples};
 pub(crate) use equivalence::equivalence_of_rare;
-pub(crate) use relative::{Contribution, Seeds, mean, slope};
+pub(crate) use relative::{Contribution, Seeds, mean, mean_part, slope, slope_part};
 pub(crate) use replicates::replicates;

@@ -50,6 +50,25 @@ pub struct SizeMatch {
     pub quantized: String,
 }
 
+/// The dense model that a compressed one is compared with: where models are trained, the dense one trained on the same
+/// examples, as long and from the same seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Name of the compression.
+    pub compression: String,
+    /// One entry per variant of the study.
+    pub dense: Vec<Outcomes>,
+}
+
+/// A pruned model before it is trained on the task, and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// Name of the compression without training: what those weights are worth to the trained dense model.
+    pub before: String,
+    /// Name of the compression that was trained.
+    pub after: String,
+}
+
 /// One model, dense and under several compressions, on graded tasks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Study {
@@ -61,6 +80,12 @@ pub struct Study {
     pub compressions: Vec<Compression>,
     /// Pairs of equal effective bits; empty where there is none.
     pub matches: Vec<SizeMatch>,
+    /// Dense models that single compressed ones are compared with instead of `dense`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<Baseline>,
+    /// Pruned models before and after training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
 }
 
 impl Study {
@@ -83,7 +108,30 @@ impl Study {
             self.dense_outcomes(variant)?.check()?;
         }
         let mut matches = self.matches.iter();
-        matches.try_for_each(|pair| self.check_match(pair))
+        matches.try_for_each(|pair| self.check_match(pair))?;
+        unique("list of baselines", self.baselines.iter().map(|baseline| baseline.compression.as_str()))?;
+        self.baselines.iter().try_for_each(|baseline| self.check_baseline(baseline))?;
+        self.repairs.iter().try_for_each(|repair| self.check_repair(repair))
+    }
+
+    fn check_baseline(&self, baseline: &Baseline) -> Result<(), StatsError> {
+        self.compression(&baseline.compression)?;
+        let what = format!("dense model of {}", baseline.compression);
+        for variant in self.variants() {
+            crate::measure::pair(self.dense_outcomes(variant)?, find(&what, &baseline.dense, variant)?)?;
+        }
+        Ok(())
+    }
+
+    fn check_repair(&self, repair: &Repair) -> Result<(), StatsError> {
+        let (before, after) = (self.compression(&repair.before)?, self.compression(&repair.after)?);
+        if before.strength == after.strength {
+            return Ok(());
+        }
+        Err(StatsError::Missing {
+            what: format!("repair of {}", repair.before),
+            name: format!("trained model of strength {}: {} is of {}", before.strength, repair.after, after.strength),
+        })
     }
 
     fn check_match(&self, pair: &SizeMatch) -> Result<(), StatsError> {
@@ -123,6 +171,14 @@ impl Study {
 
     pub(crate) fn dense_outcomes(&self, variant: &str) -> Result<&Outcomes, StatsError> {
         find("dense model", &self.dense, variant)
+    }
+
+    /// The dense outcomes that those of a compression are compared with, in whatever order.
+    pub(crate) fn baseline(&self, compression: &str, variant: &str) -> Result<&Outcomes, StatsError> {
+        match self.baselines.iter().find(|baseline| baseline.compression == compression) {
+            Some(baseline) => find(&baseline.compression, &baseline.dense, variant),
+            None => self.dense_outcomes(variant),
+        }
     }
 
     pub(crate) fn compression(&self, name: &str) -> Result<&Compression, StatsError> {

@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod ordering;
 mod quantization;
+mod repair;
 mod scores;
 mod sparsity;
 
@@ -14,13 +15,14 @@ pub use config::JudgeConfig;
 use crate::{Series, StatsError, Study};
 use scores::Eligible;
 
-/// Judges every claim that a study without training can speak to.
+/// Judges every claim that a study can speak to.
 ///
 /// Per series of pruning: the drop grows with sparsity; it grows faster the harder the task; more so than under
 /// quantization to a matching size. For quantization: no such ordering. For the random control: it loses more than
 /// pruning by magnitude at the same sparsity. Claims whose data is missing or too thin are [`Decision::NotDecided`],
 /// with the reason. A claim about a series of pruning is judged only for series that the study has, and always for
-/// [`Series::Magnitude`]. Irreparability needs training after pruning and is not judged.
+/// [`Series::Magnitude`]. Where models were trained after pruning ([`Study::repairs`]), per series of them: what hard tasks
+/// lose is not brought back.
 ///
 /// # Errors
 /// Those of [`Study::check`] and [`JudgeConfig::check`].
@@ -36,6 +38,9 @@ pub fn judge(study: &Study, config: &JudgeConfig) -> Result<Vec<Verdict>, StatsE
     }
     verdicts.push(quantization::judge_no_ordering(study, &eligible, config)?);
     verdicts.push(control::judge(study, &eligible, config)?);
+    for series in repair::series(study)? {
+        verdicts.push(repair::judge(study, &eligible, &series, config)?);
+    }
     Ok(verdicts)
 }
 
@@ -54,6 +59,7 @@ pub(crate) fn judge_claim(
         Claim::PruningOrdersMoreThanQuantization => quantization::judge_contrast(study, &eligible, series, config),
         Claim::QuantizationShowsNoOrdering => quantization::judge_no_ordering(study, &eligible, config),
         Claim::RandomPruningLosesMore => control::judge(study, &eligible, config),
+        Claim::HardLossesStay => repair::judge(study, &eligible, series, config),
     }
 }
 

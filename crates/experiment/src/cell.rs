@@ -1,9 +1,12 @@
 //! The smallest piece of an experiment: one compressed model on one task variant.
 
+use crate::compression::series_name;
 use crate::{Compression, ExperimentError, write_whole};
 use junkdna_backend::TokenTree;
+use junkdna_difficulty::Series;
 use junkdna_difficulty::suite::{Form, Variant};
 use junkdna_eval::Outcome;
+use junkdna_finetune::Recipe;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -27,10 +30,28 @@ pub struct CellSpec {
     pub variant: String,
     /// SHA-256 of the variant's questions.
     pub questions: String,
+    /// How the model was trained, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingSpec>,
     /// Version of the compression methods.
     pub method_version: u32,
     /// Version of the scoring.
     pub engine_version: u32,
+}
+
+/// Everything about its training that decides the numbers of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSpec {
+    /// How the pruned model trained; none where the dense model was trained, and compressed then.
+    pub mode: Option<String>,
+    /// SHA-256 of the training examples.
+    pub examples: String,
+    /// Tokens of a text.
+    pub max_length: usize,
+    /// The budget, with the seed.
+    pub recipe: Recipe,
+    /// Version of the training.
+    pub version: u32,
 }
 
 /// A finished cell.
@@ -58,6 +79,9 @@ pub struct Cost {
     pub scoring: f64,
     /// Seconds of compressing the model, once for all its cells of one run.
     pub compressing: f64,
+    /// Seconds of training.
+    #[serde(default)]
+    pub training: f64,
 }
 
 /// What the model made of one question.
@@ -127,9 +151,37 @@ impl CellSpec {
             calibration: compression.needs_calibration().then(|| digest(samples)),
             variant: variant.name.clone(),
             questions: hex(&Sha256::digest(questions)),
+            training: None,
             method_version: compression.version(),
             engine_version: ENGINE_VERSION,
         }
+    }
+
+    /// The compressed model's name, with how it was trained; models that differ in their seed of training share it.
+    pub fn model_name(&self) -> String {
+        match self.mode() {
+            None => self.compression.name(),
+            Some(mode) => format!("{}, {mode}", self.compression.name()),
+        }
+    }
+
+    /// The line of the report that the model is a point of; `None` for the dense model.
+    pub fn series(&self) -> Option<Series> {
+        let series = self.compression.series()?;
+        Some(match self.mode() {
+            None => series,
+            Some(mode) => Series::Other(format!("{}, {mode}", series_name(&series))),
+        })
+    }
+
+    /// How the pruned model trained, if it did.
+    pub fn mode(&self) -> Option<&str> {
+        self.training.as_ref()?.mode.as_deref()
+    }
+
+    /// The seed of training.
+    pub fn seed(&self) -> Option<u64> {
+        Some(self.training.as_ref()?.recipe.seed)
     }
 
     /// A hash of all of it: the name of the cell's file.

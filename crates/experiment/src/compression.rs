@@ -217,6 +217,21 @@ fn order(true_sequential: bool) -> Order {
     }
 }
 
+/// A series in words.
+pub(crate) fn series_name(series: &Series) -> String {
+    match series {
+        Series::Magnitude => "magnitude".into(),
+        Series::Random => "random".into(),
+        Series::Quantization => "round to nearest".into(),
+        Series::Other(name) => name.clone(),
+    }
+}
+
+/// What of an encoder is compressed: the linear layers of the blocks.
+pub(crate) fn encoder_selection() -> Selection {
+    Selection::of(ParamGroup::from_predicate("encoder.layer"))
+}
+
 fn names(methods: &[(&str, &str)]) -> String {
     methods.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or ")
 }

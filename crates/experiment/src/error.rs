@@ -114,6 +114,12 @@ pub enum ExperimentError {
         /// What was asked for.
         work: &'static str,
     },
+    /// A decoder where an encoder is to be trained.
+    #[error("{model}: is a decoder; [training] needs an encoder (BERT, RoBERTa)")]
+    NotEncoder {
+        /// The model.
+        model: String,
+    },
     /// Gradients of a model that does not predict text.
     #[error("an encoder predicts no text to take gradients of; prune it by another method, such as magnitude or wanda")]
     NoTextLoss,

@@ -1,7 +1,8 @@
 //! What a plan will do, before it does it.
 
-use crate::run::{Identity, Opened};
+use crate::run::{Identity, Opened, samples};
 use crate::tasks::{self, Made, Task};
+use crate::training::{self, Lessons, Trainer};
 use crate::{Cell, Compression, ExperimentError, Options, Plan};
 use junkdna_backend::{CausalLm, TokenTree};
 use junkdna_difficulty::power::{AssumedOrdering, Wanted, items_needed, power};
@@ -10,6 +11,7 @@ use junkdna_difficulty::{Claim, JudgeConfig, Series};
 use junkdna_eval::{Encoded, Engine};
 use junkdna_model::{Loaded, Model};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -85,6 +87,7 @@ pub fn estimate(plan: &Plan, options: &Options, with_model: bool) -> Result<Esti
     let mut variants = Vec::new();
     for name in plan.model.all() {
         let (estimate, asked) = match with_model {
+            _ if plan.training.is_some() => of_training(plan, name, options, &compressions, with_model)?,
             true => of_model(plan, name, options, &compressions)?,
             false => without_model(plan, name, options, &compressions)?,
         };
@@ -111,10 +114,7 @@ fn of_model(
     let Model::Llama(model) = &loaded.model else {
         return Err(ExperimentError::NotCausal { model: name.to_owned(), work: "scoring" });
     };
-    let samples = match &plan.calibration {
-        Some(calibration) => calibration.read(&loaded.tokenizer, model.vocab_size())?,
-        None => Vec::new(),
-    };
+    let samples = samples(plan, &loaded, model.vocab_size())?;
     let state = state(options, &identity, compressions, &prepared.tasks, &samples)?;
     let speed = match state.speed() {
         None if state.tokens > 0 => Some(measure(model, &prepared.tasks)?),
@@ -164,6 +164,76 @@ fn without_model(
         seconds: None,
     };
     Ok((estimate, variants))
+}
+
+/// A plan with training: cells that are there tell how fast it goes.
+fn of_training(
+    plan: &Plan,
+    name: &str,
+    options: &Options,
+    compressions: &[Compression],
+    with_model: bool,
+) -> Result<(ModelEstimate, Vec<Variant>), ExperimentError> {
+    let lessons = Lessons::read(plan)?;
+    let wrong = |problem| ExperimentError::Plan { path: options.out.clone(), problem };
+    let training = plan.training.as_ref().ok_or_else(|| wrong("training: there is none".to_owned()))?;
+    let models = training::models(compressions, &training.modes().map_err(wrong)?);
+    let mut found = vec![vec![vec![None; plan.seeds.len()]; lessons.variants.len()]; models.len()];
+    let loaded = match with_model {
+        true => {
+            let opened = Opened::new(name, &options.cache)?;
+            let identity = Identity { checksum: opened.checksum, device: options.device.to_string() };
+            Some((Loaded::from_resolved(opened.resolved, &options.device.open()?)?, identity))
+        }
+        false => None,
+    };
+    if let Some((loaded, identity)) = &loaded {
+        let Model::Bert(encoder) = &loaded.model else {
+            return Err(ExperimentError::NotEncoder { model: name.to_owned() });
+        };
+        let samples = samples(plan, loaded, encoder.config().vocab_size)?;
+        let (seeds, masks) = (plan.seeds.as_slice(), BTreeMap::new());
+        let trainer = Trainer { plan: training, seeds, options, identity, loaded, encoder, samples: &samples, masks };
+        found = trainer.find(&lessons, &models)?;
+    }
+    let mut estimate = ModelEstimate {
+        model: name.to_owned(),
+        cells: 0,
+        finished: 0,
+        compressions: 0,
+        variants: lessons.variants.len(),
+        tokens: 0,
+        tokens_per_second: None,
+        seconds: None,
+    };
+    let (mut measured, mut seconds) = (0, 0.0);
+    for (lesson, (row, model)) in
+        lessons.iter().flat_map(|lesson| found.iter().zip(&models).map(move |pair| (lesson, pair)))
+    {
+        let [learned, asked] = lesson.estimated_tokens(estimate_tokens);
+        let trains = model.mode.is_some() || *model.compression == Compression::Dense;
+        for (&seed, cell) in plan.seeds.iter().zip(&row[lesson.variant]) {
+            if !training::wants(options, &lessons, lesson, model, seed) {
+                continue;
+            }
+            estimate.cells += 1;
+            match cell {
+                Some(cell) => {
+                    estimate.finished += 1;
+                    measured += if trains { cell.cost.tokens } else { 0 };
+                    seconds += if trains { cell.cost.training + cell.cost.scoring } else { 0.0 };
+                }
+                None => {
+                    estimate.compressions += 1;
+                    estimate.tokens += asked + if trains { learned * training.recipe.epochs } else { 0 };
+                }
+            }
+        }
+    }
+    estimate.tokens_per_second = (seconds > 0.0).then(|| measured as f64 / seconds);
+    let all_done = (estimate.tokens == 0).then_some(0.0);
+    estimate.seconds = estimate.tokens_per_second.map(|speed| estimate.tokens as f64 / speed).or(all_done);
+    Ok((estimate, lessons.variants))
 }
 
 /// Which cells are there, and what they took.
@@ -331,6 +401,9 @@ fn warnings(plan: &Plan, variants: &[Variant], compressions: &[Compression], pow
         warnings.push("no model pruned at random: no control".to_owned());
     } else if of(Series::Random).count() == strengths(Series::Random) {
         warnings.push("random: one seed says nothing about other seeds".to_owned());
+    }
+    if plan.training.is_some() && plan.seeds.len() < 2 {
+        warnings.push("training: one seed says nothing about other seeds".to_owned());
     }
     for low in power.iter().filter(|found| found.power < 0.9) {
         let needed = low.items_needed.map_or("more than 1000".to_owned(), |items| items.to_string());

@@ -17,7 +17,7 @@ mod tasks;
 pub mod training;
 
 pub use calibration::Calibration;
-pub use cell::{Answer, Cell, CellSpec, Cost};
+pub use cell::{Answer, Cell, CellSpec, Cost, TrainingSpec};
 pub use compression::{
     Allocation, Compressed, Compression, GridRange, GridRounding, PruneMethod, QuantizeOptions, Quantizer, TextLoss,
     Width,
@@ -26,6 +26,6 @@ pub use error::ExperimentError;
 pub use estimate::{Estimate, ModelEstimate, PowerEstimate, default_folder, estimate};
 pub use files::write_whole;
 pub use format::Format;
-pub use plan::{GapPlan, GradedPlan, Grid, LevelPlan, Models, Plan, SourcePlan, TaskPlan};
+pub use plan::{GapPlan, GradedPlan, Grid, LevelPlan, Models, Plan, SourcePlan, TaskPlan, TrainedTask, TrainingPlan};
 pub use report::Report;
 pub use run::{Event, Options, Run, run};

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 mod file;
 mod tasks;
+mod training;
 
 pub use tasks::{GapPlan, GradedPlan, LevelPlan, SourcePlan, TaskPlan};
+pub use training::{TrainedTask, TrainingPlan};
 
 /// An experiment as its TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,9 @@ pub struct Plan {
     /// Text for the methods that need calibration.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// Training of an encoder, whose tasks then are the only ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingPlan>,
     /// The compressed versions to compare with the dense model.
     pub compression: Vec<Grid>,
 }
@@ -196,8 +201,12 @@ impl Plan {
 
     /// The built-in tasks, where they are asked for.
     pub(crate) fn built_in(&self) -> Option<SuiteConfig> {
-        let none_named = self.tasks.is_empty() && self.graded.is_empty() && self.human_gap.is_empty();
+        let none_named = self.asks_nothing() && self.training.is_none();
         self.suite.clone().or_else(|| none_named.then(SuiteConfig::default))
+    }
+
+    fn asks_nothing(&self) -> bool {
+        self.tasks.is_empty() && self.graded.is_empty() && self.human_gap.is_empty()
     }
 
     /// The seed of what the statistics draw.
@@ -218,6 +227,14 @@ impl Plan {
         }
         self.check_seeds()?;
         self.check_families()?;
+        if let Some(training) = &self.training {
+            if !self.asks_nothing() || self.suite.is_some() {
+                return Err(
+                    "training: the tasks are those of [[training.task]]; put others into a plan of their own".into()
+                );
+            }
+            training.check()?;
+        }
         let compressions = self.compressions()?;
         let mut names: Vec<String> = compressions.iter().map(Compression::name).collect();
         names.sort();
@@ -234,6 +251,16 @@ impl Plan {
 
     /// What is to hold for other seeds needs several.
     fn check_seeds(&self) -> Result<(), String> {
+        let mut seeds = self.seeds.clone();
+        seeds.sort_unstable();
+        if let Some(pair) = seeds.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("seeds: {} is there twice", pair[0]));
+        }
+        if self.training.is_some() && self.over_seeds && self.seeds.len() < 2 {
+            return Err(
+                "training: one seed, and over_seeds asks for verdicts about others too; list several seeds".into()
+            );
+        }
         let random = self.compression.iter().enumerate().find_map(|(index, grid)| match grid {
             Grid::Random { seeds, .. } if seeds.len().max(usize::from(seeds.is_empty()) * self.seeds.len()) < 2 => {
                 Some(index)
@@ -252,6 +279,7 @@ impl Plan {
     fn check_families(&self) -> Result<(), String> {
         let named = self.tasks.iter().map(|task| &task.name);
         let named = named.chain(self.graded.iter().map(|graded| &graded.name));
+        let named = named.chain(self.training.iter().flat_map(|training| &training.tasks).map(|task| &task.name));
         let mut names: Vec<&str> =
             named.chain(self.human_gap.iter().map(|gap| &gap.name)).map(String::as_str).collect();
         let suite = self.suite.iter().flat_map(|suite| &suite.families).map(|family| family.name());

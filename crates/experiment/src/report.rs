@@ -1,5 +1,6 @@
 //! What an experiment found, for people and for programs.
 
+mod arrows;
 mod chart;
 mod index;
 mod page;

@@ -2,13 +2,17 @@
 
 use crate::checksum::checksum;
 use crate::report::Provenance;
-use crate::tasks::{self, Prepared, Reader, Task};
-use crate::{Answer, Cell, CellSpec, Compressed, Compression, Cost, ExperimentError, Plan, Report, write_whole};
+use crate::tasks::{self, Levels, Prepared, Reader, Task};
+use crate::training::{self, Lessons, Trainer};
+use crate::{
+    Answer, Cell, CellSpec, Compressed, Compression, Cost, ExperimentError, Plan, Report, TrainingPlan, write_whole,
+};
 use crate::{compression::selection, report};
 use junkdna_backend::{CausalLm, DeviceName, TokenTree};
 use junkdna_eval::{Encoded, Engine, Outcome};
 use junkdna_model::{Cache, Llama, Loaded, Model, ModelConfig, Resolved, Source};
 use regex::Regex;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -34,9 +38,13 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, compression: &Compression, variant: &str, dense_only: bool) -> bool {
-        let name = format!("{} | {variant}", compression.name());
         let dense_only = dense_only && *compression != Compression::Dense;
-        !dense_only && (self.only.is_empty() || self.only.iter().any(|pattern| pattern.is_match(&name)))
+        !dense_only && self.wants_model(&compression.name(), variant)
+    }
+
+    pub(crate) fn wants_model(&self, model: &str, variant: &str) -> bool {
+        let name = format!("{model} | {variant}");
+        self.only.is_empty() || self.only.iter().any(|pattern| pattern.is_match(&name))
     }
 }
 
@@ -112,16 +120,19 @@ fn run_model(
     let device = options.device.open()?;
     observe(Event::Loading(name.to_owned()));
     let opened = Opened::new(name, &options.cache)?;
+    if let Some(training) = &plan.training {
+        let (levels, provenance) = trained(plan, training, opened, &compressions, options, observe)?;
+        let Some(levels) = levels else { return Ok(None) };
+        let provenance = Provenance { seconds: started.elapsed().as_secs_f64(), ..provenance };
+        return written(plan, provenance, &levels, out).map(Some);
+    }
     let prepared = opened.prepare(plan)?;
     let Opened { resolved, checksum, description } = opened;
     let loaded = Loaded::from_resolved(resolved, &device)?;
     let Model::Llama(model) = &loaded.model else {
         return Err(ExperimentError::NotCausal { model: name.to_owned(), work: "scoring" });
     };
-    let samples = match &plan.calibration {
-        Some(calibration) => calibration.read(&loaded.tokenizer, model.vocab_size())?,
-        None => Vec::new(),
-    };
+    let samples = samples(plan, &loaded, model.vocab_size())?;
     let identity = Identity { checksum, device: options.device.to_string() };
     let mut runner = Runner {
         options,
@@ -137,11 +148,65 @@ fn run_model(
     }
     let levels = tasks::levels(&prepared.tasks, &prepared.gradings, cells)?;
     let provenance = Provenance::new(description, &identity, started.elapsed());
-    let report = Report::new(plan, provenance, &levels)?;
+    written(plan, provenance, &levels, out).map(Some)
+}
+
+fn written(
+    plan: &Plan,
+    provenance: Provenance,
+    levels: &Levels,
+    out: &Path,
+) -> Result<(Report, PathBuf), ExperimentError> {
+    let report = Report::new(plan, provenance, levels)?;
     let plan_text = toml::to_string(plan).map_err(|error| ExperimentError::Render(error.to_string()))?;
     write_whole(&out.join("plan.toml"), plan_text.as_bytes())?;
     let page = report::write(&report, out)?;
-    Ok(Some((report, page)))
+    Ok((report, page))
+}
+
+/// Calibration samples, where the plan has some.
+pub(crate) fn samples(plan: &Plan, loaded: &Loaded, vocab_size: usize) -> Result<Vec<TokenTree>, ExperimentError> {
+    match &plan.calibration {
+        Some(calibration) => calibration.read(&loaded.tokenizer, vocab_size),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The cells of a plan with training; no levels where only a part was asked for.
+fn trained(
+    plan: &Plan,
+    training: &TrainingPlan,
+    opened: Opened,
+    compressions: &[Compression],
+    options: &Options,
+    observe: &mut dyn FnMut(Event),
+) -> Result<(Option<Levels>, Provenance), ExperimentError> {
+    let lessons = Lessons::read(plan)?;
+    let Opened { resolved, checksum, description } = opened;
+    let name = resolved.source.clone();
+    let loaded = Loaded::from_resolved(resolved, &options.device.open()?)?;
+    let Model::Bert(encoder) = &loaded.model else { return Err(ExperimentError::NotEncoder { model: name }) };
+    let samples = samples(plan, &loaded, encoder.config().vocab_size)?;
+    let identity = Identity { checksum, device: options.device.to_string() };
+    let modes = training.modes().map_err(|problem| ExperimentError::Plan { path: options.out.clone(), problem })?;
+    let models = training::models(compressions, &modes);
+    let mut trainer = Trainer {
+        plan: training,
+        seeds: &plan.seeds,
+        options,
+        identity: &identity,
+        loaded: &loaded,
+        encoder,
+        samples: &samples,
+        masks: BTreeMap::new(),
+    };
+    let mut found = trainer.find(&lessons, &models)?;
+    trainer.complete(&lessons, &models, &mut found, observe)?;
+    let whole =
+        |grid: Vec<Vec<Option<Cell>>>| grid.into_iter().map(|row| row.into_iter().flatten().collect()).collect();
+    let cells = found.into_iter().map(whole).collect();
+    let levels = options.only.is_empty().then_some(Levels { variants: lessons.variants, cells });
+    Ok((levels, Provenance::new(description, &identity, std::time::Duration::ZERO)))
 }
 
 /// What the cells of one model on one device have in common.
@@ -265,7 +330,7 @@ impl Runner<'_> {
                     Compressed::Pruned(mask) => mask.sparsity(),
                     Compressed::Unchanged | Compressed::Quantized { .. } => 0.0,
                 },
-                cost: Cost { tokens, scoring: scoring * tokens as f64 / all_tokens, compressing },
+                cost: Cost { tokens, scoring: scoring * tokens as f64 / all_tokens, compressing, training: 0.0 },
                 answers,
             };
             cell.save(&self.cells)?;

@@ -160,7 +160,13 @@ impl PlantedStudy {
             strength: self.compressions[model.kind].strength,
             outcomes,
         });
-        Study { families: self.levels(), dense, compressions: compressions.collect(), matches: self.size_matches() }
+        Study {
+            families: self.levels(),
+            dense,
+            compressions: compressions.collect(),
+            matches: self.size_matches(),
+            ..Study::default()
+        }
     }
 
     fn models(&self, rng: &mut ChaCha8Rng) -> Vec<Model> {

@@ -176,6 +176,28 @@ pub(crate) fn slope(families: &[Vec<LevelScores>]) -> Result<Contribution, Stats
     Ok(Contribution { value, influence, estimated: families.len() + 1, one_change })
 }
 
+/// What a model that is one of several behind `families` adds to their [`slope`]: `part` is the same levels of this model
+/// alone. The sum over the models is zero; nothing is divided by what a single model lost.
+pub(crate) fn slope_part(families: &[Vec<LevelScores>], part: &[Vec<LevelScores>]) -> Result<Contribution, StatsError> {
+    let whole = slope(families)?;
+    let lines: Vec<Line> = families.iter().map(|levels| Line::of(levels)).collect();
+    let spread: f64 = lines.iter().map(|line| line.spread).sum();
+    let influence = influence(part, |family, level, score| {
+        let line = &lines[family];
+        let x = level.position - line.center;
+        x * (score.drop - (line.mean + whole.value * x) * score.dense) / spread
+    });
+    Ok(Contribution { value: influence.iter().sum(), influence, ..whole })
+}
+
+/// As [`slope_part`], of the [`mean`].
+pub(crate) fn mean_part(families: &[Vec<LevelScores>], part: &[Vec<LevelScores>]) -> Result<Contribution, StatsError> {
+    let whole = mean(families)?;
+    let dense: f64 = families.iter().flatten().flat_map(|level| &level.scores).map(|score| score.dense).sum();
+    let influence = influence(part, |_, _, score| (score.drop - whole.value * score.dense) / dense);
+    Ok(Contribution { value: influence.iter().sum(), influence, ..whole })
+}
+
 /// Mean relative drop over all levels of all families, Σ drops / Σ dense scores.
 ///
 /// # Errors

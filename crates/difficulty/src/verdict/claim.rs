@@ -21,6 +21,9 @@ pub enum Claim {
     /// Control: at the same sparsity random pruning loses more. Effect: difference of mean relative drops, random minus
     /// magnitude.
     RandomPruningLosesMore,
+    /// Training brings back less of what was lost the harder the task, and not all of it where it is hardest. Effect:
+    /// irreparability (drop after training ÷ drop before) at the hardest minus at the easiest level, by a straight line.
+    HardLossesStay,
 }
 
 /// What the data says about a claim.

@@ -1,7 +1,8 @@
 use crate::measure::{PairedScore, pair};
 use crate::stats::{Contribution, Estimate, LevelScores, Seeds, Standing, standing};
 use crate::study::find;
-use crate::{Compression, StatsError, Study};
+use crate::{Compression, Outcomes, StatsError, Study};
+use std::collections::BTreeMap;
 
 use super::JudgeConfig;
 
@@ -21,10 +22,10 @@ pub(super) struct EligibleFamily {
 
 #[derive(Clone)]
 pub(super) struct EligibleVariant {
-    name: String,
+    pub(super) name: String,
     /// 0 for the easiest and 1 for the hardest of all the family's variants: an effect means the same whichever of them
     /// are kept out.
-    position: f64,
+    pub(super) position: f64,
 }
 
 impl Eligible {
@@ -60,8 +61,24 @@ impl Eligible {
     }
 }
 
+/// Why no model can tell anything here; with several dense models, why one of them cannot.
 fn exclusion(study: &Study, variant: &str, config: &JudgeConfig) -> Result<Option<String>, StatsError> {
-    let dense = study.dense_outcomes(variant)?;
+    let mut all = vec![study.dense_outcomes(variant)?];
+    for baseline in &study.baselines {
+        let own = find(&baseline.compression, &baseline.dense, variant)?;
+        if !all.contains(&own) {
+            all.push(own);
+        }
+    }
+    for dense in all {
+        if let Some(why) = exclusion_of(dense, config)? {
+            return Ok(Some(why));
+        }
+    }
+    Ok(None)
+}
+
+fn exclusion_of(dense: &Outcomes, config: &JudgeConfig) -> Result<Option<String>, StatsError> {
     let test = standing(dense, &config.standing)?;
     let (accuracy, p) = (test.accuracy, test.p_above_chance);
     Ok(if dense.items.len() < config.min_items {
@@ -76,25 +93,37 @@ fn exclusion(study: &Study, variant: &str, config: &JudgeConfig) -> Result<Optio
     })
 }
 
-/// Dense scores and drops of a variant, the drops averaged over `compressions`.
+/// Pairs in the order of `items`, which are the same.
+fn in_order_of(items: &Outcomes, mut pairs: Vec<PairedScore>) -> Vec<PairedScore> {
+    if pairs.iter().zip(&items.items).any(|(pair, item)| pair.id != item.id) {
+        let places: BTreeMap<&str, usize> = items.items.iter().map(|item| item.id.as_str()).zip(0..).collect();
+        pairs.sort_by_key(|pair| places.get(pair.id.as_str()).copied());
+    }
+    pairs
+}
+
+/// Dense scores and drops of a variant, averaged over `compressions`.
 pub(super) fn mean_drops(
     study: &Study,
     variant: &str,
     compressions: &[&Compression],
 ) -> Result<Vec<PairedScore>, StatsError> {
-    let dense = study.dense_outcomes(variant)?;
+    let items = study.dense_outcomes(variant)?;
     let mut mean: Vec<PairedScore> = Vec::new();
     for compression in compressions {
         let outcomes = find(&compression.name, &compression.outcomes, variant)?;
-        let pairs = pair(dense, outcomes)?;
+        let pairs = in_order_of(items, pair(study.baseline(&compression.name, variant)?, outcomes)?);
         if mean.is_empty() {
             mean = pairs;
         } else {
-            // `pair` keeps the order of the dense outcomes.
-            mean.iter_mut().zip(pairs).for_each(|(m, p)| m.drop += p.drop);
+            for (mean, own) in mean.iter_mut().zip(pairs) {
+                mean.dense += own.dense;
+                mean.drop += own.drop;
+            }
         }
     }
     for score in &mut mean {
+        score.dense /= compressions.len() as f64;
         score.drop /= compressions.len() as f64;
     }
     Ok(mean)

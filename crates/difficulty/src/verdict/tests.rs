@@ -47,6 +47,7 @@ fn study(quantized: impl Fn(usize) -> f64) -> Study {
         dense: outcomes(|_| 0.0, 0),
         compressions,
         matches: vec![SizeMatch { pruned: "Magnitude 0.75".to_owned(), quantized: "Quantization 12".to_owned() }],
+        ..Study::default()
     }
 }
 

@@ -141,7 +141,7 @@ fn sign(line: &Line, x: f64, y: f64) -> String {
 }
 
 /// A file of its own: its colours are the page's on white.
-fn document(width: f64, height: f64, body: &str) -> String {
+pub(super) fn document(width: f64, height: f64, body: &str) -> String {
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{body}</svg>"##,
         include_str!("plot.css")
@@ -149,7 +149,7 @@ fn document(width: f64, height: f64, body: &str) -> String {
 }
 
 /// The outline of a mark: circle, square, triangle, diamond, downward triangle or bar.
-fn mark(kind: usize, x: f64, y: f64) -> String {
+pub(super) fn mark(kind: usize, x: f64, y: f64) -> String {
     match kind % 6 {
         0 => format!("M{:.1} {y:.1}a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", x - 3.6),
         1 => format!("M{:.1} {:.1}h6.6v6.6h-6.6z", x - 3.3, y - 3.3),

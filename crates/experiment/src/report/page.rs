@@ -2,7 +2,8 @@
 
 use super::chart::{self, Axes, Chart, HeatRow, Line, Point, escape};
 use super::tables::name;
-use super::{Report, Row, VariantRow, words};
+use super::{Report, Row, VariantRow, arrows, words};
+use crate::compression::series_name;
 use crate::{Compression, ExperimentError};
 use junkdna_difficulty::stats::Standing;
 use junkdna_difficulty::{Decision, Series, Verdict};
@@ -25,6 +26,11 @@ pub(super) fn render(report: &Report) -> Result<String, ExperimentError> {
             plan,
             curves => curves.collect::<Vec<_>>(),
             pruning => pruning(report).map_or_else(String::new, |series| series_name(&series)),
+            training => report.plan.training.is_some(),
+            arrows => arrows::figures(report)
+                .iter()
+                .map(|figure| Value::from_safe_string(figure.figure()))
+                .collect::<Vec<_>>(),
             heat => Value::from_safe_string(chart::heat_map(&groups, &rows)),
             contrast => Value::from_safe_string(contrast(report).figure()),
             results => results(report),
@@ -54,7 +60,12 @@ pub(super) fn files(report: &Report) -> Vec<(String, String)> {
         Some((format!("drop-{}", plain(&levels.first()?.family)), chart.file()))
     });
     let (groups, rows) = heat(report);
+    let arrows = arrows::figures(report).into_iter().map(|figure| {
+        let name = format!("repair-{}", plain(&figure.title));
+        (name, figure.file())
+    });
     curves
+        .chain(arrows.collect::<Vec<_>>())
         .chain([
             ("heat".to_owned(), chart::heat_file(&groups, &rows)),
             ("contrast".to_owned(), contrast(report).file()),
@@ -72,15 +83,6 @@ fn pruning(report: &Report) -> Option<Series> {
         .collect();
     let magnitude = all.iter().find(|&series| *series == Series::Magnitude);
     magnitude.or(all.first()).cloned()
-}
-
-fn series_name(series: &Series) -> String {
-    match series {
-        Series::Magnitude => "magnitude".into(),
-        Series::Random => "random".into(),
-        Series::Quantization => "round to nearest".into(),
-        Series::Other(name) => name.clone(),
-    }
 }
 
 fn curve_figure(report: &Report, levels: &[VariantRow]) -> String {
@@ -227,7 +229,15 @@ fn contrast_points(report: &Report, series: &Series, end: End) -> Vec<Point> {
     });
     let mut points: Vec<Point> = points.collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
-    points
+    // Models that differ in their seed alone are one point.
+    let same = |a: &Point, b: &Point| (a.x - b.x).abs() < 0.02;
+    points.chunk_by(same).map(mean_point).collect()
+}
+
+fn mean_point(points: &[Point]) -> Point {
+    let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
+    let labels: Vec<&str> = points.iter().map(|point| point.label.as_str()).collect();
+    Point { x: mean(|point| point.x), y: mean(|point| point.y), interval: None, label: labels.join("; ") }
 }
 
 /// The easiest or the hardest level on which the dense model does not only guess.
@@ -322,6 +332,7 @@ fn cost(cost: &super::ModelCost) -> Value {
         compression => cost.compression.clone(),
         compressing => format!("{:.1}", cost.compressing),
         scoring => format!("{:.1}", cost.scoring),
+        training => format!("{:.1}", cost.training),
         tokens => cost.tokens,
     }
 }

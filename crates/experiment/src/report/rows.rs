@@ -1,9 +1,11 @@
 //! The numbers of single cells.
 
 use crate::{Answer, Cell, ExperimentError};
-use junkdna_difficulty::stats::{Bootstrap, Interval, Standing, StandingRule, paired_bootstrap, standing};
+use junkdna_difficulty::stats::{
+    Bootstrap, Interval, Run, Standing, StandingRule, clustered_bootstrap, paired_bootstrap, standing,
+};
 use junkdna_difficulty::suite::Variant;
-use junkdna_difficulty::{ItemOutcome, Outcomes, Series, measure};
+use junkdna_difficulty::{ItemOutcome, Outcomes, Series, StatsError, measure};
 use serde::{Deserialize, Serialize};
 
 /// A task variant and the dense model on it.
@@ -73,10 +75,16 @@ impl VariantRow {
         self.name.strip_prefix(&self.family).map_or(&self.name, |rest| rest.trim_start_matches('/'))
     }
 
-    pub(super) fn new(variant: &Variant, dense: &Outcomes) -> Result<Self, ExperimentError> {
-        let standing = standing(dense, &StandingRule::default())?;
+    /// Of the dense model, with several seeds of training of all of them: one that only guesses tells nothing.
+    pub(super) fn new(variant: &Variant, dense: &[Outcomes]) -> Result<Self, ExperimentError> {
+        let of = |dense: &Outcomes| standing(dense, &StandingRule::default());
+        let tests = dense.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let none = || ExperimentError::Render(format!("{}: no answers of the dense model", variant.name));
+        let telling = tests.iter().find(|test| test.standing != Standing::Informative);
+        let standing = telling.or(tests.first()).ok_or_else(none)?;
+        let dense_accuracy = mean(tests.iter().map(|test| test.accuracy));
         let items = variant.items.len();
-        let chance = dense.items.iter().map(ItemOutcome::chance).sum::<f64>() / items.max(1) as f64;
+        let chance = dense[0].items.iter().map(ItemOutcome::chance).sum::<f64>() / items.max(1) as f64;
         Ok(Self {
             family: variant.family.clone(),
             name: variant.name.clone(),
@@ -85,7 +93,7 @@ impl VariantRow {
             knob: variant.knob.clone(),
             items,
             chance,
-            dense_accuracy: standing.accuracy,
+            dense_accuracy,
             standing: standing.standing,
             p_above_chance: standing.p_above_chance,
         })
@@ -93,25 +101,52 @@ impl VariantRow {
 }
 
 impl Row {
-    pub(super) fn new(cell: &Cell, dense: &Outcomes) -> Result<Self, ExperimentError> {
-        let own = outcomes(cell);
-        let interval = paired_bootstrap(dense, &own, &Bootstrap::default())?;
-        let normalized = cell.answers.iter().filter(|answer| answer.correct_normalized).count();
+    /// Of one model with each seed of training, and the dense model of each.
+    pub(super) fn new(cells: &[Cell], dense: &[Outcomes]) -> Result<Self, ExperimentError> {
+        let own: Vec<Outcomes> = cells.iter().map(outcomes).collect();
+        let runs: Vec<Run> = dense.iter().zip(&own).map(|(dense, compressed)| Run { dense, compressed }).collect();
+        let interval = match runs.as_slice() {
+            [run] => paired_bootstrap(run.dense, run.compressed, &Bootstrap::default())?,
+            runs => clustered_bootstrap(runs, &Bootstrap::default())?,
+        };
+        let cell = cells.first().ok_or_else(|| ExperimentError::Render("a model without answers".to_owned()))?;
+        let normalized = |cell: &Cell| {
+            let right = cell.answers.iter().filter(|answer| answer.correct_normalized).count();
+            right as f64 / cell.answers.len() as f64
+        };
+        let over = |of: &dyn Fn(&Outcomes) -> Result<f64, StatsError>| -> Result<f64, StatsError> {
+            Ok(mean(own.iter().map(of).collect::<Result<Vec<_>, _>>()?.into_iter()))
+        };
         Ok(Self {
-            compression: cell.spec.compression.name(),
-            series: cell.spec.compression.series(),
+            compression: cell.spec.model_name(),
+            series: cell.spec.series(),
             strength: cell.spec.compression.strength(),
             effective_bits: cell.effective_bits,
             variant: cell.spec.variant.clone(),
-            accuracy: measure::accuracy(&own)?,
-            accuracy_normalized: normalized as f64 / cell.answers.len() as f64,
-            score: measure::score(&own)?,
-            drop: measure::drop(dense, &own)?,
+            accuracy: over(&measure::accuracy)?,
+            accuracy_normalized: mean(cells.iter().map(normalized)),
+            score: over(&measure::score)?,
+            drop: interval.drop.value,
             drop_interval: ends(&interval.drop),
-            relative_drop: measure::relative_drop(dense, &own).ok(),
+            relative_drop: relative_drop(&runs),
             relative_interval: interval.relative.as_ref().map(ends),
         })
     }
+}
+
+/// Of the means over seeds.
+fn relative_drop(runs: &[Run]) -> Option<f64> {
+    if let [run] = runs {
+        return measure::relative_drop(run.dense, run.compressed).ok();
+    }
+    let of = |outcomes: &Outcomes| measure::score(outcomes).unwrap_or_default();
+    let dense = mean(runs.iter().map(|run| of(run.dense)));
+    (dense > 1e-9).then(|| 1.0 - mean(runs.iter().map(|run| of(run.compressed))) / dense)
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
 }
 
 fn ends(interval: &Interval) -> [f64; 2] {

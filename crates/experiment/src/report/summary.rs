@@ -58,7 +58,10 @@ pub struct ModelCost {
     pub compressing: f64,
     /// Seconds of scoring.
     pub scoring: f64,
-    /// Tokens scored.
+    /// Seconds of training.
+    #[serde(default)]
+    pub training: f64,
+    /// Tokens scored and trained on.
     pub tokens: usize,
 }
 
@@ -100,8 +103,9 @@ impl Report {
     /// From the cells, dense first.
     pub(crate) fn new(plan: &Plan, provenance: Provenance, levels: &Levels) -> Result<Self, ExperimentError> {
         let Levels { variants, cells } = levels;
-        let dense: Vec<_> = cells.first().into_iter().flatten().map(outcomes).collect();
-        let rows = cells.iter().flat_map(|row| row.iter().zip(&dense).map(|(cell, dense)| Row::new(cell, dense)));
+        let of_seeds = |seeds: &Vec<Cell>| seeds.iter().map(outcomes).collect::<Vec<_>>();
+        let dense: Vec<Vec<_>> = cells.first().into_iter().flatten().map(of_seeds).collect();
+        let rows = cells.iter().flat_map(|row| row.iter().zip(&dense).map(|(seeds, dense)| Row::new(seeds, dense)));
         let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
         let study = study(variants, cells, &rows);
         let variant_rows = variants.iter().zip(&dense).map(|(variant, dense)| VariantRow::new(variant, dense));
@@ -134,29 +138,36 @@ impl Report {
 }
 
 impl Asked {
-    fn new(variant: &Variant, at: usize, cells: &[Vec<Cell>]) -> Self {
+    /// With several seeds of training, the answers of the first.
+    fn new(variant: &Variant, at: usize, cells: &[Vec<Vec<Cell>>]) -> Self {
         let chosen = |cell: &Cell| Chosen {
-            compression: cell.spec.compression.name(),
+            compression: cell.spec.model_name(),
             choice: cell.answers.iter().map(crate::Answer::chosen).collect(),
             correct: cell.answers.iter().map(|answer| answer.correct).collect(),
         };
-        let answers = cells.iter().filter_map(|row| row.get(at)).map(chosen).collect();
+        let answers = cells.iter().filter_map(|row| row.get(at)?.first()).map(chosen).collect();
         Self { variant: variant.name.clone(), items: variant.items.clone(), answers }
     }
 }
 
-fn questions(cells: &[Vec<Cell>]) -> String {
+fn questions(cells: &[Vec<Vec<Cell>>]) -> String {
     let mut hash = Sha256::new();
-    cells.first().into_iter().flatten().for_each(|cell| hash.update(cell.spec.questions.as_bytes()));
+    cells
+        .first()
+        .into_iter()
+        .flatten()
+        .filter_map(|seeds| seeds.first())
+        .for_each(|cell| hash.update(cell.spec.questions.as_bytes()));
     hex(&hash.finalize())
 }
 
-fn cost(row: &[Cell]) -> Option<ModelCost> {
-    let of = |number: fn(&Cell) -> f64| row.iter().map(number);
+fn cost(row: &[Vec<Cell>]) -> Option<ModelCost> {
+    let of = |number: fn(&Cell) -> f64| row.iter().flatten().map(number);
     Some(ModelCost {
-        compression: row.first()?.spec.compression.name(),
+        compression: row.first()?.first()?.spec.model_name(),
         compressing: of(|cell| cell.cost.compressing).fold(0.0, f64::max),
         scoring: of(|cell| cell.cost.scoring).sum(),
-        tokens: row.iter().map(|cell| cell.cost.tokens).sum(),
+        training: of(|cell| cell.cost.training).sum(),
+        tokens: row.iter().flatten().map(|cell| cell.cost.tokens).sum(),
     })
 }

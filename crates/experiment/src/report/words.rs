@@ -2,6 +2,7 @@
 
 use super::Report;
 use junkdna_difficulty::{Claim, Decision, Series, Verdict};
+use junkdna_finetune::Mode;
 
 impl Report {
     /// Each verdict in a line.
@@ -18,10 +19,15 @@ fn line(verdict: &Verdict) -> String {
 
 pub(super) fn claim(verdict: &Verdict) -> String {
     let subject = match &verdict.series {
-        Series::Magnitude => "pruning by magnitude",
-        Series::Random => "pruning at random",
-        Series::Quantization => "quantization",
-        Series::Other(name) => name,
+        Series::Magnitude => "pruning by magnitude".to_owned(),
+        Series::Random => "pruning at random".to_owned(),
+        Series::Quantization => "quantization".to_owned(),
+        Series::Other(name) => match name.rsplit_once(", ") {
+            Some((method, mode)) if Mode::ALL.iter().any(|known| known.name() == mode) => {
+                format!("{method} pruning and {mode} training")
+            }
+            _ => name.clone(),
+        },
     };
     match verdict.claim {
         Claim::DropGrowsWithSparsity => format!("With {subject}, the loss grows with sparsity"),
@@ -30,6 +36,7 @@ pub(super) fn claim(verdict: &Verdict) -> String {
         Claim::PruningOrdersMoreThanQuantization => {
             "At the same size, pruning orders tasks by difficulty more than quantization".into()
         }
+        Claim::HardLossesStay => format!("With {subject}, training does not bring back what hard tasks lose"),
         Claim::RandomPruningLosesMore => "Control: at the same sparsity, random pruning loses more".into(),
     }
 }

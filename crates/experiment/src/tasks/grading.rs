@@ -22,10 +22,10 @@ pub(crate) struct Graded {
     pub measured: usize,
 }
 
-/// Variants and their cells `[compression][variant]`, with graded tasks joined to levels.
+/// Variants and their cells `[compression][variant][seed of training]`, with graded tasks joined to levels.
 pub(crate) struct Levels {
     pub variants: Vec<Variant>,
-    pub cells: Vec<Vec<Cell>>,
+    pub cells: Vec<Vec<Vec<Cell>>>,
 }
 
 /// Joins tasks to levels. A cell that is not there is of a task that only the dense model is asked.
@@ -42,7 +42,10 @@ pub(crate) fn levels(
     let of = |row: &[Option<Cell>], index: usize| row.get(index).cloned().flatten();
     let mut joined: Vec<Vec<Cell>> =
         cells.iter().map(|row| plain.iter().filter_map(|&index| of(row, index)).collect()).collect();
-    let Some(dense) = cells.first() else { return Ok(Levels { variants, cells: joined }) };
+    let alone = |joined: Vec<Vec<Cell>>| -> Vec<Vec<Vec<Cell>>> {
+        joined.into_iter().map(|row| row.into_iter().map(|cell| vec![cell]).collect()).collect()
+    };
+    let Some(dense) = cells.first() else { return Ok(Levels { variants, cells: alone(joined) }) };
     for grading in gradings {
         for (level, group) in grading.group(tasks, dense)?.into_iter().enumerate() {
             let members: Vec<usize> = group.iter().map(|&member| grading.tasks[member].measured).collect();
@@ -54,7 +57,7 @@ pub(crate) fn levels(
             variants.push(variant);
         }
     }
-    Ok(Levels { variants, cells: joined })
+    Ok(Levels { variants, cells: alone(joined) })
 }
 
 impl Grading {

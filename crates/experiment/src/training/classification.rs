@@ -90,6 +90,21 @@ impl Classification {
         }
     }
 
+    /// ln p of each class for every validation example, in their order.
+    pub fn log_probs(&self, model: &Bert) -> Vec<Vec<f64>> {
+        let of_row = |row: Vec<f32>| {
+            let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let total: f64 = row.iter().map(|&logit| f64::from(logit - highest).exp()).sum();
+            row.iter().map(|&logit| f64::from(logit - highest) - total.ln()).collect()
+        };
+        self.validate(model).0.into_iter().map(of_row).collect()
+    }
+
+    /// Tokens of the training and of the validation examples.
+    pub fn tokens(&self) -> [usize; 2] {
+        [&self.train, &self.validation].map(|split| split.iter().map(|example| example.encoded.ids.len()).sum())
+    }
+
     /// Logits of all validation examples, in their order, and their mean loss.
     fn validate(&self, model: &Bert) -> (Vec<Vec<f32>>, f64) {
         let mut order: Vec<usize> = (0..self.validation.len()).collect();
