@@ -348,7 +348,8 @@ pub struct AdapterArguments {
 pub struct Eval {
     #[command(flatten)]
     pub source: ModelSource,
-    /// Task or group files (TOML, or YAML of lm-evaluation-harness), names in them, or `builtin` for the graded suite
+    /// Task or group files (TOML, or YAML of lm-evaluation-harness), names in them, `builtin` for the graded suite, or what
+    /// `finetune --task` takes, for a model with a head
     #[arg(long, required = true, num_args = 1.., value_name = "FILE|NAME")]
     pub task: Vec<PathBuf>,
     /// Folder with task files, for names of tasks, groups and tags
@@ -375,6 +376,9 @@ pub struct Eval {
     /// Leave out rows of data files that are broken, and say so
     #[arg(long)]
     pub skip_bad_rows: bool,
+    /// A bootstrap interval of each number beside its standard error
+    #[arg(long, value_name = "CONFIDENCE", num_args = 0..=1, default_missing_value = "0.95")]
+    pub interval: Option<f64>,
     /// Only the first documents of each task
     #[arg(long)]
     pub limit: Option<usize>,

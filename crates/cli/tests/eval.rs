@@ -4,6 +4,7 @@ mod common;
 
 use common::junkdna;
 use common::tiny::Tiny;
+use common::tiny_bert;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -132,6 +133,11 @@ fn what_cannot_be_asked_names_task_and_document() {
         ("doc_to_text: q", "doc_to_text: '{{r}}'", ["`choice`", "document 0", "doc_to_text"]),
         ("doc_to_target: g", "doc_to_target: '{{g + 1}}'", ["`choice`", "document 1", "`2`"]),
         ("doc_to_target: g", "doc_to_target: !function u.target", ["choice.yaml", "doc_to_target", "u.target"]),
+        ("doc_to_text: q", "doc_to_text: '{{ q if g == 0 else r }}'", ["`choice`", "document 1", "doc_to_text"]),
+        ("doc_to_target: g", "doc_to_target: gold", ["`choice`", "document 0", "doc_to_target"]),
+        ("doc_to_choice: [w2, w3]", "doc_to_choice: options", ["`choice`", "document 0", "doc_to_choice"]),
+        ("doc_to_choice: [w2, w3]", "doc_to_choice: '{{ [q] }}'", ["`choice`", "document 0", "doc_to_choice"]),
+        ("doc_to_target: g", "doc_to_target: '{{ -1 }}'", ["`choice`", "document 0", "`-1`"]),
         ("test_split: test", "test_split: dev", ["choice.yaml", "`dev`", "data_files"]),
         ("[w2, w3]", "[w2, '   ']\ntarget_delimiter: ''", ["`choice`", "document 0", "no tokens"]),
     ] {
@@ -235,4 +241,69 @@ fn questions_find_their_passages() {
     let elsewhere = format!("{generated}tokens = 64\npassages = \"shelf.jsonl\"");
     let (samples, _) = retrieved(&setting, "elsewhere", &elsewhere);
     assert_eq!(context(&samples, 0), format!("{}\n\nw20 w60", passages[0]));
+}
+
+#[test]
+fn intervals_stand_around_their_numbers() {
+    let setting = Setting::new();
+    let (stdout, _) = setting.eval(&["--task", "choice.yaml", "--interval", "0.9", "--json"]);
+    let results: Value = serde_json::from_str(&stdout).unwrap();
+    let scores = &results["results"]["choice"];
+    let interval: Vec<f64> = serde_json::from_value(scores["acc_interval,none"].clone()).unwrap();
+    let value = scores["acc,none"].as_f64().unwrap();
+    assert!(0.0 <= interval[0] && interval[0] <= value && value <= interval[1] && interval[1] <= 1.0, "{interval:?}");
+    let (stdout, _) = setting.eval(&["--task", "choice.yaml", "--interval"]);
+    assert!(stdout.contains("from") && stdout.contains("acc_norm"), "{stdout}");
+    assert!(error(&setting, &["--task", "choice.yaml", "--interval", "2"]).contains("between 0 and 1"));
+}
+
+const LABELLED: &str = "task: label\noutput_type: classification\ndataset_path: json\n\
+                        dataset_kwargs: {data_files: {test: d.jsonl}}\ntest_split: test\ndoc_to_text: q\n\
+                        doc_to_target: g\n";
+
+#[test]
+fn an_encoder_with_a_head_classifies() {
+    let mut setting = Setting::new();
+    setting.write("label.yaml", &format!("{LABELLED}doc_to_text_pair: '{{{{q}}}} w4'\n"));
+    assert!(error(&setting, &["--task", "label.yaml"]).contains("head of an encoder"));
+    setting.model = tiny_bert::write(&setting.folder);
+    assert!(error(&setting, &["--task", "label.yaml"]).contains("no head"));
+    setting.model = tiny_bert::write_classifier(&setting.folder);
+    assert!(error(&setting, &["--task", "choice.yaml"]).contains("is an encoder"));
+
+    let (stdout, _) = setting.eval(&["--task", "label.yaml", "--json", "--samples", "s.jsonl"]);
+    let results: Value = serde_json::from_str(&stdout).unwrap();
+    let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
+    let samples: Vec<Value> = samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(samples[1]["arguments"]["gen_args_0"], serde_json::json!({ "arg_0": "w11", "arg_1": "w11 w4" }));
+    let right = samples.iter().filter(|sample| {
+        let logits: Vec<f64> = serde_json::from_value(sample["resps"][0][0].clone()).unwrap();
+        usize::from(logits[1] > logits[0]) == sample["target"].as_u64().unwrap() as usize
+    });
+    let scores = &results["results"]["label"];
+    assert_eq!(scores["acc,none"].as_f64().unwrap(), right.count() as f64 / 4.0);
+    assert!(scores["mcc,none"].is_number() && scores["macro_f1,none"].is_number());
+
+    // Choices in another order are the same outputs by their names.
+    let turned = LABELLED.replace("doc_to_target: g", "doc_to_target: \"{{g}}\"\ndoc_to_choice: [\"1\", \"0\"]");
+    setting.write("label.yaml", &format!("{turned}doc_to_text_pair: '{{{{q}}}} w4'\n"));
+    let (stdout, _) = setting.eval(&["--task", "label.yaml", "--json"]);
+    let turned: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(turned["results"]["label"]["acc,none"], scores["acc,none"]);
+}
+
+#[test]
+fn classes_that_the_head_lacks_name_their_document() {
+    let mut setting = Setting::new();
+    setting.model = tiny_bert::write_classifier(&setting.folder);
+    for (from, to, parts) in [
+        ("doc_to_target: g", "doc_to_target: '{{g + 1}}'", ["document 1", "class 2"]),
+        ("doc_to_target: g", "doc_to_target: q", ["document 0", "`w10`"]),
+        ("doc_to_target: g", "doc_to_target: g\ndoc_to_choice: [a, b, c]", ["document 0", "outputs"]),
+        ("doc_to_target: g", "doc_to_target: g\nmetric_list: [{metric: pearson}]", ["document 0", "2 outputs"]),
+    ] {
+        setting.write("label.yaml", &LABELLED.replace(from, to));
+        let message = error(&setting, &["--task", "label.yaml"]);
+        assert!(message.contains("`label`") && parts.iter().all(|part| message.contains(part)), "{to}: {message}");
+    }
 }

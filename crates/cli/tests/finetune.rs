@@ -57,6 +57,17 @@ fn training_learns_the_task_and_leaves_what_others_read() {
     assert!(files.iter().any(|file| file.starts_with("events.out.tfevents.")), "{files:?}");
     assert!(files.contains(&"last.safetensors".into()) && files.contains(&"best.safetensors".into()));
 
+    // The evaluation finds what training found.
+    let mut eval = junkdna();
+    eval.args(["eval", "--json", "--model"]).arg(folder.path().join("out")).arg("--task");
+    let output = eval.arg(folder.path().join("SST-2")).assert().success();
+    let result: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let scores = &result["results"]["SST-2"];
+    for (metric, name) in [("acc,none", "accuracy"), ("f1,none", "f1"), ("mcc,none", "matthews")] {
+        let difference = scores[metric].as_f64().unwrap() - best["metrics"][name].as_f64().unwrap();
+        assert!(difference.abs() < 1e-12, "{scores}, not {best}");
+    }
+
     // The head is kept where the model has one for the same classes: training goes on from it.
     let mut again = junkdna();
     again.args(["finetune", "--epochs", "1", "--learning-rate", "1e-12", "--json", "--model"]);

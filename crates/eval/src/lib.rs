@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod chat;
+mod classify;
 pub mod data;
 mod document;
 mod encode;
@@ -24,6 +25,7 @@ mod task;
 mod template;
 
 pub use chat::{Chat, ChatTemplate, Message};
+pub use classify::{Classified, TextClassifier, classify};
 pub use document::Document;
 pub use encode::{Encoded, encode};
 pub use engine::{Engine, LogLikelihood, Progress};

@@ -60,6 +60,10 @@ impl Engine {
                     }
                     Request::Rolling { text } => encoded.extend(rolling(tokenizer, text, limit).map_err(wrong)?),
                     Request::Generate { .. } => {}
+                    Request::Classify { .. } => {
+                        let problem = "asks for the class of a text, which the head of an encoder finds".to_owned();
+                        return Err(EvalError::Document { task: task.task.clone(), doc: example.doc, problem });
+                    }
                 }
             }
         }
@@ -97,7 +101,8 @@ impl Engine {
                 let windows = rolling(tokenizer, text, limit)?.len();
                 Ok(Response::Rolling(scores.by_ref().take(windows).map(|score| score.sum).sum()))
             }
-            Request::Generate { .. } => Ok(Response::Text(texts.next().unwrap_or_default())),
+            // Texts to classify were refused.
+            Request::Generate { .. } | Request::Classify { .. } => Ok(Response::Text(texts.next().unwrap_or_default())),
         };
         examples.iter().map(|example| example.requests.iter().map(&mut respond).collect()).collect()
     }
@@ -120,7 +125,7 @@ impl Task {
             Request::LogLikelihood { context, continuation } => {
                 encode(tokenizer, context, continuation, limit).map(|encoded| encoded.cut)
             }
-            Request::Rolling { .. } => Ok(0),
+            Request::Rolling { .. } | Request::Classify { .. } => Ok(0),
             Request::Generate { context } => cut_tokens(model, tokenizer, context, self.generation.max_tokens),
         };
         let most = |example: &Example| example.requests.iter().try_fold(0, |most, request| Ok(cut(request)?.max(most)));
@@ -132,6 +137,13 @@ impl Task {
 const NOTHING: LogLikelihood = LogLikelihood { sum: 0.0, greedy: true };
 
 impl Task {
+    /// The bootstrap interval of a measured number over documents at this confidence, by percentiles of `iterations`
+    /// resamples; `None` for a metric that the task does not have.
+    pub fn interval(&self, measured: &Measured, confidence: f64, iterations: usize) -> Option<(f64, f64)> {
+        let measure = self.measures.iter().find(|measure| measure.name == measured.metric)?;
+        Some(measure.interval(&measured.values, confidence, iterations))
+    }
+
     /// Each metric after each pipeline of filters; standard errors that need it by the bootstrap with `iterations` resamples.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ fn template(text: &str) -> ChatTemplate {
 fn requests(example: &Example) -> Vec<Value> {
     let request = |request: &Request| match request {
         Request::LogLikelihood { context, continuation } => json!([example.doc, context, continuation]),
+        Request::Classify { first, second } => json!([first, second]),
         Request::Rolling { text } => json!([example.doc, text]),
         Request::Generate { context } => json!([example.doc, context]),
     };

@@ -12,6 +12,7 @@ fn folder() -> PathBuf {
 fn arguments(request: &Request) -> Value {
     match request {
         Request::LogLikelihood { context, continuation } => json!([context, continuation]),
+        Request::Classify { first, second } => json!([first, second]),
         Request::Rolling { text } => json!([text]),
         Request::Generate { context } => json!([context]),
     }

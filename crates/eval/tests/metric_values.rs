@@ -76,6 +76,9 @@ fn parity_correlations() {
     close(pearson(&x, &y), 0.9270330399363107);
     close(spearman(&x, &y), 0.9558823529411764);
     assert!(pearson(&x, &[1.0; 6]).is_nan());
+    let pairs: Vec<Value> = x.iter().zip(y).map(|(&x, y)| Value::Pair(y, x)).collect();
+    close(Aggregation::Pearson.score(&pairs, 0).value, 0.9270330399363107);
+    close(Aggregation::Spearman.score(&pairs, 0).value, 0.9558823529411764);
 }
 
 #[test]

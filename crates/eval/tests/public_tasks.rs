@@ -40,6 +40,7 @@ fn request(request: &Request) -> Value {
         Request::LogLikelihood { context, continuation } => json!([context, continuation]),
         Request::Rolling { text } => json!([text]),
         Request::Generate { context } => json!([context]),
+        Request::Classify { first, second } => json!([first, second]),
     }
 }
 
@@ -49,6 +50,7 @@ fn output(output: OutputType) -> &'static str {
         OutputType::LogLikelihood => "loglikelihood",
         OutputType::LogLikelihoodRolling => "loglikelihood_rolling",
         OutputType::GenerateUntil => "generate_until",
+        OutputType::Classification => "classification",
     }
 }
 

@@ -106,6 +106,12 @@ pub enum ExperimentError {
         /// What it cannot hold, and what would be right.
         problem: String,
     },
+    /// An encoder that was not fine-tuned on a task.
+    #[error("{model}: has no head that finds classes; `junkdna finetune` gives it one")]
+    NoHead {
+        /// The model.
+        model: String,
+    },
     /// A model of another kind than the work needs.
     #[error("{model}: is an encoder; {work} needs a causal language model")]
     NotCausal {

@@ -5,6 +5,7 @@
 mod calibration;
 mod cell;
 mod checksum;
+mod classifier;
 mod compression;
 mod error;
 mod estimate;
@@ -18,6 +19,7 @@ pub mod training;
 
 pub use calibration::Calibration;
 pub use cell::{Answer, Cell, CellSpec, Cost, TrainingSpec};
+pub use classifier::EncoderClassifier;
 pub use compression::{
     Allocation, Compressed, Compression, GridRange, GridRounding, PruneMethod, QuantizeOptions, Quantizer, TextLoss,
     Width,

@@ -1,8 +1,9 @@
 //! From one value a document to one number, with its standard error.
 
 use super::bleu::Counts;
-use super::bootstrap::bootstrap_stderr;
+use super::bootstrap::{bootstrap_interval, bootstrap_stderr};
 use super::classification::{brier_score, f1, macro_f1, matthews};
+use super::correlation::{pearson, spearman};
 use serde::Serialize;
 
 /// What one document contributes to a metric.
@@ -17,6 +18,8 @@ pub enum Value {
     Classes(usize, usize),
     /// The right class and the probability of each.
     Probabilities(usize, Vec<f64>),
+    /// The right number and the one that was found.
+    Pair(f64, f64),
     /// The right texts and the answer.
     Texts(Vec<String>, String),
 }
@@ -76,6 +79,10 @@ pub enum Aggregation {
     Brier,
     /// BLEU of the corpus.
     Bleu,
+    /// Pearson's correlation.
+    Pearson,
+    /// Spearman's.
+    Spearman,
 }
 
 impl Aggregation {
@@ -90,6 +97,8 @@ impl Aggregation {
             "f1" => Self::F1,
             "macro_f1" => Self::MacroF1,
             "bleu" => Self::Bleu,
+            "pearson" => Self::Pearson,
+            "spearman" => Self::Spearman,
             "matthews_corrcoef" => Self::Matthews,
             "brier_score" => Self::Brier,
             _ => return None,
@@ -118,6 +127,8 @@ impl Aggregation {
             Self::F1 => f1(&classes()),
             Self::Matthews => matthews(&classes()),
             Self::MacroF1 => macro_f1(&classes()),
+            Self::Pearson => correlation(values, pearson),
+            Self::Spearman => correlation(values, spearman),
             Self::Bleu => Counts::bleu(&counts(values).iter().collect::<Vec<_>>()),
             Self::Brier => {
                 let parts = values.iter().filter_map(|value| match value {
@@ -144,12 +155,27 @@ impl Aggregation {
                 let statistic = |sample: &[&Counts]| Counts::bleu(sample);
                 Some(bootstrap_stderr(&counts(&all), iterations.min(BLEU_ITERATIONS), statistic))
             }
-            Self::Median | Self::Perplexity | Self::F1 | Self::MacroF1 | Self::Matthews => {
-                Some(bootstrap_stderr(values, iterations, |sample| self.value(sample)))
-            }
+            Self::Median
+            | Self::Perplexity
+            | Self::F1
+            | Self::MacroF1
+            | Self::Matthews
+            | Self::Pearson
+            | Self::Spearman => Some(bootstrap_stderr(values, iterations, |sample| self.value(sample))),
             Self::WeightedPerplexity | Self::BitsPerByte | Self::Brier => None,
         };
         Score { value: self.value(&all), stderr }
+    }
+
+    /// The percentile interval of the number; see [`bootstrap_interval`].
+    pub fn interval(self, values: &[Value], confidence: f64, iterations: usize) -> (f64, f64) {
+        match self {
+            Self::Bleu => {
+                let counts = counts(&values.iter().collect::<Vec<_>>());
+                bootstrap_interval(&counts, confidence, iterations, |sample: &[&Counts]| Counts::bleu(sample))
+            }
+            _ => bootstrap_interval(values, confidence, iterations, |sample| self.value(sample)),
+        }
     }
 }
 
@@ -162,6 +188,15 @@ fn counts(values: &[&Value]) -> Vec<Counts> {
         _ => Counts::default(),
     };
     values.iter().map(count).collect()
+}
+
+fn correlation(values: &[&Value], of: fn(&[f64], &[f64]) -> f64) -> f64 {
+    let pair = |value: &&Value| match value {
+        Value::Pair(gold, found) => (*gold, *found),
+        _ => (f64::NAN, f64::NAN),
+    };
+    let (golds, found): (Vec<f64>, Vec<f64>) = values.iter().map(pair).unzip();
+    of(&golds, &found)
 }
 
 /// The standard deviation with n - 1.

@@ -5,7 +5,7 @@ use super::{Aggregation, CustomMetric, ExactMatch, Score, Value, bootstrap_inter
 use super::{rouge_l, rouge_n, token_f1};
 use crate::node::Node;
 use crate::python::is_space;
-use crate::{Example, Gold, LogLikelihood, OutputType, task};
+use crate::{Classified, Example, Gold, LogLikelihood, OutputType, task};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -19,10 +19,12 @@ pub enum Response {
     Rolling(f64),
     /// To [`crate::Request::Generate`], filtered.
     Text(String),
+    /// To [`crate::Request::Classify`].
+    Classified(Classified),
 }
 
-/// What is looked at, by the names of lm-evaluation-harness; `macro_f1`, `rouge1`, `rouge2`,
-/// `rougeL`, `token_f1`, `squad_em` and `squad_f1` are beyond it; of several right texts the best counts.
+/// What is looked at, by the names of lm-evaluation-harness; `macro_f1`, `pearson`, `spearman`,
+/// `rouge1`, `rouge2`, `rougeL`, `token_f1`, `squad_em` and `squad_f1` are beyond it; of several right texts the best counts.
 #[derive(Debug, Clone)]
 pub enum Metric {
     /// Whether the likeliest choice is right, or greedy decoding gives the text.
@@ -63,6 +65,10 @@ pub enum Metric {
     RougeL,
     /// The mean F1 of all classes.
     MacroF1,
+    /// Pearson's correlation of the number that is right and the one that was found or written; NaN where one was not.
+    Pearson,
+    /// Spearman's, the same of ranks.
+    Spearman,
     /// One's own.
     Custom(Arc<dyn CustomMetric>),
 }
@@ -88,6 +94,7 @@ impl Measure {
             OutputType::LogLikelihood => &["perplexity", "acc"],
             OutputType::LogLikelihoodRolling => &["word_perplexity", "byte_perplexity", "bits_per_byte"],
             OutputType::GenerateUntil => &["exact_match"],
+            OutputType::Classification => &["acc", "macro_f1", "mcc"],
         };
         let node = |name: &&str| [("metric".to_owned(), Node::Text((*name).to_owned()))];
         names.iter().filter_map(|name| Self::new(&node(name), output).ok()).collect()
@@ -95,12 +102,12 @@ impl Measure {
 
     /// From an entry of `metric_list`.
     pub(crate) fn new(entries: &[(String, Node)], output: OutputType) -> Result<Self, String> {
-        use OutputType::{GenerateUntil, LogLikelihood, LogLikelihoodRolling, MultipleChoice};
+        use OutputType::{Classification, GenerateUntil, LogLikelihood, LogLikelihoodRolling, MultipleChoice};
         let entry = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, node)| node);
         let Some(Node::Text(name)) = entry("metric") else { return Err("an entry has no `metric`".into()) };
         let flag = |key: &str| matches!(entry(key), Some(Node::Bool(true)));
         let (metric, aggregation, higher, outputs): (_, _, _, &[OutputType]) = match name.as_str() {
-            "acc" => (Metric::Acc, Aggregation::Mean, true, &[MultipleChoice, LogLikelihood]),
+            "acc" => (Metric::Acc, Aggregation::Mean, true, &[MultipleChoice, LogLikelihood, Classification]),
             "acc_norm" => (Metric::AccNorm, Aggregation::Mean, true, &[MultipleChoice]),
             "acc_bytes" => (Metric::AccBytes, Aggregation::Mean, true, &[MultipleChoice]),
             "acc_mutual_info" => (Metric::AccMutualInfo, Aggregation::Mean, true, &[MultipleChoice]),
@@ -118,10 +125,12 @@ impl Measure {
                 let metric = Metric::ExactMatch(exact.ignoring(&regexes)?);
                 (metric, Aggregation::Mean, true, &[GenerateUntil, MultipleChoice])
             }
-            "f1" => (Metric::F1, Aggregation::F1, true, &[MultipleChoice]),
-            "macro_f1" => (Metric::MacroF1, Aggregation::MacroF1, true, &[MultipleChoice]),
-            "mcc" => (Metric::Mcc, Aggregation::Matthews, true, &[MultipleChoice]),
-            "brier_score" => (Metric::BrierScore, Aggregation::Brier, false, &[MultipleChoice]),
+            "f1" => (Metric::F1, Aggregation::F1, true, &[MultipleChoice, Classification]),
+            "macro_f1" => (Metric::MacroF1, Aggregation::MacroF1, true, &[MultipleChoice, Classification]),
+            "mcc" => (Metric::Mcc, Aggregation::Matthews, true, &[MultipleChoice, Classification]),
+            "brier_score" => (Metric::BrierScore, Aggregation::Brier, false, &[MultipleChoice, Classification]),
+            "pearson" => (Metric::Pearson, Aggregation::Pearson, true, &[GenerateUntil, Classification]),
+            "spearman" => (Metric::Spearman, Aggregation::Spearman, true, &[GenerateUntil, Classification]),
             "perplexity" => (Metric::Perplexity, Aggregation::Perplexity, false, &[LogLikelihood]),
             "word_perplexity" => {
                 (Metric::WordPerplexity, Aggregation::WeightedPerplexity, false, &[LogLikelihoodRolling])
@@ -194,7 +203,10 @@ impl Measure {
 
     /// The bootstrap interval of the number over documents; see [`bootstrap_interval`].
     pub fn interval(&self, values: &[Value], confidence: f64, iterations: usize) -> (f64, f64) {
-        bootstrap_interval(values, confidence, iterations, |sample| self.over(sample))
+        match self.metric {
+            Metric::Custom(_) => bootstrap_interval(values, confidence, iterations, |sample| self.over(sample)),
+            _ => self.aggregation.interval(values, confidence, iterations),
+        }
     }
 
     fn own(&self, values: &[&Value]) -> Option<f64> {
@@ -206,6 +218,11 @@ impl Measure {
 
     fn over(&self, values: &[&Value]) -> f64 {
         self.own(values).unwrap_or_else(|| self.aggregation.value(values))
+    }
+
+    /// Whether what is right is a number.
+    pub(crate) fn needs_number(&self) -> bool {
+        matches!(self.metric, Metric::Pearson | Metric::Spearman)
     }
 
     /// Whether choices are also to be scored without context.
@@ -223,6 +240,7 @@ impl Measure {
         }
         match (responses, &example.gold) {
             ([Response::Text(answer)], gold) => self.of_text(answer, gold),
+            ([Response::Classified(found)], gold) => self.of_logits(&found.logits, gold),
             ([Response::Rolling(sum)], Gold::Text(text)) => Ok(self.of_rolling(*sum, text)),
             ([Response::LogLikelihood(score)], _) => Ok(Value::Number(match self.metric {
                 Metric::Acc => truth(score.greedy),
@@ -259,6 +277,10 @@ impl Measure {
                 let golds = golds.iter().map(|gold| (*gold).to_owned()).collect();
                 return Ok(Value::Texts(golds, answer.to_owned()));
             }
+            Metric::Pearson | Metric::Spearman => {
+                let found = answer.trim().parse().unwrap_or(f64::NAN);
+                return Ok(Value::Pair(right_number(golds.first().copied().unwrap_or_default())?, found));
+            }
             Metric::Rouge(n) => best(&|gold| rouge_n(answer, gold, *n)),
             Metric::RougeL => best(&|gold| rouge_l(answer, gold)),
             Metric::TokenF1 => best(&|gold| token_f1(answer, gold)),
@@ -273,6 +295,29 @@ impl Measure {
             }
             _ => return Err(format!("the metric `{}` is not for texts", self.name)),
         }))
+    }
+
+    fn of_logits(&self, logits: &[f64], gold: &Gold) -> Result<Value, String> {
+        let gold = match gold {
+            Gold::Text(gold) => {
+                let [found] = logits else {
+                    return Err(format!("the model's head has {} outputs, a number is one", logits.len()));
+                };
+                return Ok(Value::Pair(right_number(gold)?, *found));
+            }
+            Gold::Choice(gold) if *gold < logits.len() => *gold,
+            Gold::Choice(gold) => {
+                let outputs = logits.len();
+                return Err(format!("doc_to_target gives class {gold}, the model's head has {outputs} from 0 on"));
+            }
+            _ => return Err("a text has one class".into()),
+        };
+        let found = largest(logits.iter().copied());
+        Ok(match &self.metric {
+            Metric::F1 | Metric::Mcc | Metric::MacroF1 => Value::Classes(gold, found),
+            Metric::BrierScore => Value::Probabilities(gold, softmax(logits)),
+            _ => Value::Number(truth(gold == found)),
+        })
     }
 
     fn of_rolling(&self, sum: f64, text: &str) -> Value {
@@ -313,8 +358,14 @@ fn same_values(a: Aggregation, b: Aggregation) -> bool {
         Aggregation::F1 | Aggregation::Matthews | Aggregation::MacroF1 => 2,
         Aggregation::Brier => 3,
         Aggregation::Bleu => 4,
+        Aggregation::Pearson | Aggregation::Spearman => 5,
     };
     kind(a) == kind(b)
+}
+
+fn right_number(gold: &str) -> Result<f64, String> {
+    let wrong = |_| format!("doc_to_target gives `{gold}`, a number is expected");
+    gold.trim().parse().map_err(wrong)
 }
 
 fn truth(right: bool) -> f64 {

@@ -51,6 +51,8 @@ impl Task {
             let own = match request {
                 Request::LogLikelihood { context, continuation } => json!({ "arg_0": context, "arg_1": continuation }),
                 Request::Rolling { text } => json!({ "arg_0": text }),
+                Request::Classify { first, second: None } => json!({ "arg_0": first }),
+                Request::Classify { first, second } => json!({ "arg_0": first, "arg_1": second }),
                 Request::Generate { context } => {
                     let limits = json!({ "until": self.generation.until, "max_gen_toks": self.generation.max_tokens });
                     json!({ "arg_0": context, "arg_1": limits })
@@ -67,6 +69,7 @@ fn plain(response: &Response) -> Value {
         Response::LogLikelihood(score) => json!([score.sum, score.greedy]),
         Response::Rolling(sum) => json!(sum),
         Response::Text(text) => json!(text),
+        Response::Classified(found) => json!(found.logits),
     }
 }
 

@@ -125,7 +125,8 @@ impl<'a> Builder<'a> {
             prompting,
             templates: Templates::new(),
             documents: documents.to_vec(),
-            has_choices: task.prompt.choices.is_some(),
+            // The label of a text is looked up as it is written.
+            has_choices: task.prompt.choices.is_some() && task.output != OutputType::Classification,
             multiple_input: false,
             multiple_target: false,
         };
@@ -229,6 +230,14 @@ impl<'a> Builder<'a> {
                 let requests = contexts.map(|context| Ok(scored(context?, continuation.clone())));
                 (requests.collect::<Result<_, String>>()?, self.choice(&Value::from(index), &choices)?)
             }
+            (OutputType::Classification, question) => {
+                let question = match question {
+                    Question::Text(text) => text,
+                    Question::Choice(number) => number.to_string(),
+                };
+                let first = context(&question, &prompt.target_delimiter)?;
+                (vec![Request::Classify { first, second: prompt.pair(filling)? }], self.class(&answer, &choices)?)
+            }
             (_, Question::Choice(index)) => return Err(number_for_text(index)),
             (output, Question::Text(question)) => {
                 let context = context(&question, &prompt.target_delimiter)?;
@@ -247,7 +256,9 @@ impl<'a> Builder<'a> {
                         let whole = text(&answer);
                         (vec![Request::Rolling { text: whole.clone() }], Gold::Text(whole))
                     }
-                    OutputType::GenerateUntil => (vec![Request::Generate { context }], self.texts(&answer, &choices)?),
+                    OutputType::GenerateUntil | OutputType::Classification => {
+                        (vec![Request::Generate { context }], self.texts(&answer, &choices)?)
+                    }
                 }
             }
         };
@@ -316,6 +327,22 @@ impl<'a> Builder<'a> {
                 Ok(Gold::Choices(golds.collect::<Result<_, _>>()?))
             }
             answer => one(answer).map(Gold::Choice).ok_or_else(|| none(answer)),
+        }
+    }
+
+    /// The right class, or the right number as it is written.
+    fn class(&self, answer: &Value, choices: &[String]) -> Result<Gold, String> {
+        let name = text(answer);
+        if self.task.measures.iter().any(|measure| measure.needs_number()) {
+            return Ok(Gold::Text(name));
+        }
+        let named = choices.iter().position(|choice| *choice == name).filter(|_| answer.is_string());
+        match named.or_else(|| name.parse().ok().filter(|&class| choices.is_empty() || class < choices.len())) {
+            Some(class) => Ok(Gold::Choice(class)),
+            None if choices.is_empty() => {
+                Err(format!("doc_to_target gives `{name}`; doc_to_choice must say which class that is"))
+            }
+            None => Err(format!("doc_to_target gives `{name}`, which is no choice of {choices:?}")),
         }
     }
 

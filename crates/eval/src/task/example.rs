@@ -18,6 +18,13 @@ pub enum Request {
         /// What is scored.
         text: String,
     },
+    /// The class, or the number, of a text or a pair of texts.
+    Classify {
+        /// The text.
+        first: String,
+        /// The second text of a pair.
+        second: Option<String>,
+    },
     /// What the model writes.
     Generate {
         /// What it goes on from.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// All keys of a task file, those last that say nothing about prompts or numbers.
-const KNOWN: [&str; 32] = [
+const KNOWN: [&str; 33] = [
     "task",
     "data",
     "docs",
@@ -25,6 +25,7 @@ const KNOWN: [&str; 32] = [
     "test_split",
     "fewshot_split",
     "doc_to_text",
+    "doc_to_text_pair",
     "doc_to_target",
     "doc_to_choice",
     "target_delimiter",
@@ -280,7 +281,8 @@ fn prompt(keys: &mut Keys, base: Option<&Prompt>) -> Result<Prompt, EvalError> {
     };
     let delimiter = keys.text("target_delimiter")?.or_else(|| base.map(|base| base.target_delimiter.clone()));
     let gen_prefix = keys.text("gen_prefix")?.or_else(|| base.and_then(|base| base.gen_prefix.clone()));
-    Ok(Prompt { text, target, choices, gen_prefix, target_delimiter: delimiter.unwrap_or_else(|| " ".into()) })
+    let pair = keys.text("doc_to_text_pair")?.or_else(|| base.and_then(|base| base.pair.clone()));
+    Ok(Prompt { text, target, choices, gen_prefix, pair, target_delimiter: delimiter.unwrap_or_else(|| " ".into()) })
 }
 
 fn fewshot(keys: &mut Keys, base: &Prompt, splits: &Splits, delimiter: &str, own: bool) -> Result<FewShot, EvalError> {
@@ -311,8 +313,9 @@ fn output(keys: &mut Keys, choice: bool) -> Result<OutputType, EvalError> {
         Some("multiple_choice") => OutputType::MultipleChoice,
         Some("loglikelihood") => OutputType::LogLikelihood,
         Some("loglikelihood_rolling") => OutputType::LogLikelihoodRolling,
+        Some("classification") => OutputType::Classification,
         Some(other) => {
-            let known = "multiple_choice, loglikelihood, loglikelihood_rolling and generate_until";
+            let known = "multiple_choice, loglikelihood, loglikelihood_rolling, generate_until and classification";
             return Err(keys.wrong("output_type", format!("`{other}` is none of {known}")));
         }
     })

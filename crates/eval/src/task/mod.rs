@@ -42,6 +42,10 @@ pub const FEWSHOT_SEED: u64 = 1234;
 /// data = "capitals.jsonl"               # beside this file; or [[docs]] tables in it
 /// ```
 ///
+/// A task of labelled texts for an encoder with a head has `output_type = "classification"`: `doc_to_text` is the text,
+/// `doc_to_text_pair` the second of a pair, `doc_to_target` the class by its number or by its name in `doc_to_choice`, or,
+/// where the metric is `pearson` or `spearman`, a number.
+///
 /// `dataset_path` is `json`, `csv`, `parquet`, `text`, and beyond lm-evaluation-harness `squad` or `bigbench`, with
 /// `dataset_kwargs.data_files` beside the task file; or a folder with a file a split.
 #[derive(Debug, Clone)]
@@ -88,6 +92,8 @@ pub enum OutputType {
     LogLikelihoodRolling,
     /// How it goes on.
     GenerateUntil,
+    /// Which class, or number, the head of an encoder finds for a text or a pair: beyond lm-evaluation-harness.
+    Classification,
 }
 
 /// How an answer is generated.
@@ -142,6 +148,18 @@ impl Task {
     /// A file that cannot be read, an unknown or wrong key, a Python function.
     pub fn load(path: &Path) -> Result<Self, EvalError> {
         Self::from_keys(path, Node::read(path)?)
+    }
+
+    /// A task from the keys of a TOML file, its documents among them.
+    ///
+    /// # Errors
+    /// What is no object, an unknown or wrong key; `name` says where.
+    pub fn from_json(name: &str, keys: &Value) -> Result<Self, EvalError> {
+        let path = Path::new(name).with_extension("toml");
+        match Node::from_json(keys) {
+            Node::Map(keys) => Self::from_keys(&path, keys),
+            other => Err(EvalError::task(&path, format!("is {}, a map of keys is expected", other.kind()))),
+        }
     }
 
     /// The task of choosing among continuations in documents that are rendered already.

@@ -12,6 +12,8 @@ pub(crate) struct Prompt {
     pub target: Value,
     pub choices: Option<Choices>,
     pub gen_prefix: Option<String>,
+    /// The second text of a pair.
+    pub pair: Option<String>,
     pub target_delimiter: String,
 }
 
@@ -113,6 +115,15 @@ impl Prompt {
         match list {
             Some(Value::Array(items)) => Ok(Some(items.iter().map(text).collect())),
             _ => Err(wrong(format!("`{template}` does not give a list"))),
+        }
+    }
+
+    pub fn pair(&self, filling: Filling) -> Result<Option<String>, String> {
+        let Some(template) = &self.pair else { return Ok(None) };
+        let wrong = |problem| format!("doc_to_text_pair: {problem}");
+        match filling.fill(&Value::from(template.as_str())).map_err(wrong)? {
+            Value::Null => Err(wrong("gives nothing, a text is expected".to_owned())),
+            other => Ok(Some(text(&other))),
         }
     }
 

@@ -65,16 +65,7 @@ impl Classification {
 
     fn logits(&self, model: &Bert, examples: &[&Tokens], dropout: Dropout) -> Tensor<2> {
         let rows: Vec<&Encoded> = examples.iter().map(|example| &example.encoded).collect();
-        let batch = Batch::padded(&rows, self.pad);
-        let device = model.device();
-        let ints =
-            |values: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(values, [batch.rows, batch.width]), &device);
-        let ids = ints(batch.ids.iter().map(|&id| i64::from(id)).collect());
-        // Models with one segment, such as RoBERTa, know no other.
-        let last = model.config().type_vocab_size as u32 - 1;
-        let segments = ints(batch.type_ids.iter().map(|&segment| i64::from(segment.min(last))).collect());
-        let attend = ints(batch.mask.iter().map(|&token| i64::from(token)).collect());
-        model.classify(ids, segments, attend, dropout).expect("a model without a head was refused")
+        logits(model, &rows, self.pad, dropout)
     }
 
     /// Mean cross entropy of classes, mean squared error of numbers, `[1]`.
@@ -169,6 +160,20 @@ impl Objective<Bert> for Classification {
     fn metric(&self) -> &str {
         &self.metric
     }
+}
+
+/// What the head says of texts in one batch, `[texts, outputs]`.
+pub(crate) fn logits(model: &Bert, rows: &[&Encoded], pad: u32, dropout: Dropout) -> Tensor<2> {
+    let batch = Batch::padded(rows, pad);
+    let device = model.device();
+    let ints =
+        |values: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(values, [batch.rows, batch.width]), &device);
+    let ids = ints(batch.ids.iter().map(|&id| i64::from(id)).collect());
+    // Models with one segment, such as RoBERTa, know no other.
+    let last = model.config().type_vocab_size as u32 - 1;
+    let segments = ints(batch.type_ids.iter().map(|&segment| i64::from(segment.min(last))).collect());
+    let attend = ints(batch.mask.iter().map(|&token| i64::from(token)).collect());
+    model.classify(ids, segments, attend, dropout).expect("a model without a head was refused")
 }
 
 /// The mean of -ln p of each row's class; with smoothing, of a target that gives the share to all classes alike.
