@@ -177,7 +177,7 @@ fn memory_and_batch_change_nothing_and_what_is_cut_off_is_counted() {
     setting.write("long.yaml", &format!("task: long\n{data}{keys}"));
     let tasks = ["--task", "pair.yaml", "long.yaml", "--samples", "s.jsonl", "--json", "r.json"];
     let (_, stderr) = setting.eval(&tasks);
-    assert!(stderr.contains("long: 1 of 2 contexts are longer than the model's 512 tokens"), "{stderr}");
+    assert!(stderr.contains("long: 1 of 2 contexts are longer than the model reads"), "{stderr}");
     let results = json(&setting.path("r.json"));
     assert_eq!(results["cut_contexts"], serde_json::json!({ "choice": 0, "words": 0, "long": 1 }));
     let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
