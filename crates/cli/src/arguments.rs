@@ -355,7 +355,7 @@ pub struct Eval {
     /// Folder with task files, for names of tasks, groups and tags
     #[arg(long, value_name = "DIR")]
     pub include_path: Vec<PathBuf>,
-    /// Folder with a file a split (train.jsonl, validation-00000-of-00001.parquet), for tasks whose data is on the hub
+    /// Folder with a file a split (train.jsonl, validation-00000-of-00001.parquet), in place of the data that tasks name
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Examples before each question, instead of the task's own number

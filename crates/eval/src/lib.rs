@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod filter;
 mod generate;
+mod hub;
 pub mod metrics;
 mod node;
 mod outcome;

@@ -30,6 +30,12 @@ impl Node {
         yaml::read(path, &mut Vec::new())
     }
 
+    /// Reads a text in YAML; `path` says where it stands.
+    #[cfg(feature = "hub")]
+    pub fn yaml(path: &Path, text: &str) -> Result<Self, EvalError> {
+        yaml::parse(path, text)
+    }
+
     /// What kind of value it is, for messages.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -50,7 +50,7 @@ fn set(entries: &mut Vec<(String, Node)>, key: String, value: Node) {
 }
 
 /// The first document of a text.
-fn parse(path: &Path, text: &str) -> Result<Node, EvalError> {
+pub fn parse(path: &Path, text: &str) -> Result<Node, EvalError> {
     let mut reader = Reader { parser: Parser::new_from_str(text), path, anchors: HashMap::new() };
     loop {
         match reader.next()? {

@@ -5,6 +5,7 @@ use super::shots::Sampler;
 use super::source::{Source, format, located};
 use super::{FewShot, Generation, OutputType, Splits, Task};
 use crate::filter::Pipeline;
+use crate::hub::HubSet;
 use crate::metrics::Measure;
 use crate::node::Node;
 use crate::retrieval::Retrieval;
@@ -207,13 +208,15 @@ fn hub_or_files(
     name: Option<String>,
     mut options: Vec<(String, Node)>,
 ) -> Result<Source, EvalError> {
+    let kwargs = options.iter().map(|(key, node)| (key.clone(), node.to_json())).collect();
     let files = options.iter().position(|(key, _)| key == "data_files").map(|place| options.remove(place).1);
     options.retain(|(key, _)| key != "trust_remote_code");
     let options: Vec<(String, Value)> = options.into_iter().map(|(key, node)| (key, node.to_json())).collect();
     let format = format(&dataset, &options).map_err(|problem| keys.wrong("dataset_kwargs", problem))?;
     let Some(format) = format else {
-        let folder = located(keys.path, &PathBuf::from(&dataset).join(name.unwrap_or_default()));
-        return Ok(if folder.is_dir() { Source::Folder(folder) } else { Source::Hub(dataset) });
+        let folder = located(keys.path, &PathBuf::from(&dataset).join(name.as_deref().unwrap_or_default()));
+        let set = || HubSet { name: dataset, config: name, kwargs };
+        return Ok(if folder.is_dir() { Source::Folder(folder) } else { Source::Hub(set()) });
     };
     let splits = match files {
         Some(Node::Map(splits)) => {

@@ -47,7 +47,11 @@ pub const FEWSHOT_SEED: u64 = 1234;
 /// where the metric is `pearson` or `spearman`, a number.
 ///
 /// `dataset_path` is `json`, `csv`, `parquet`, `text`, and beyond lm-evaluation-harness `squad` or `bigbench`, with
-/// `dataset_kwargs.data_files` beside the task file; or a folder with a file a split.
+/// `dataset_kwargs.data_files` beside the task file; or a folder with a file a split; or a data set of the Hugging Face hub
+/// (feature `hub`), `dataset_name` its configuration and `dataset_kwargs.revision` a branch, tag or commit. What is fetched is
+/// kept in the hub's own cache (`HF_HOME`); `HF_ENDPOINT` names a mirror, and with `HF_HUB_OFFLINE=1` only the cache is read.
+/// The files of a split are those that the data set's card names, or whose names tell it: JSON, JSON lines, CSV, TSV, Parquet
+/// or text.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// Its name.

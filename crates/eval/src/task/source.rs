@@ -2,6 +2,7 @@
 
 use crate::EvalError;
 use crate::data::{Delimited, Format, Header, align};
+use crate::hub::HubSet;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub(crate) enum Source {
     /// `validation-00000-of-00001.parquet`.
     Folder(PathBuf),
     /// A data set of the hub.
-    Hub(String),
+    Hub(HubSet),
 }
 
 impl Source {
@@ -38,13 +39,9 @@ impl Source {
                 files.iter().map(|file| (located(task, file), format.clone())).collect()
             }
             Self::Folder(folder) => in_folder(task, folder, split)?,
-            Self::Hub(name) => {
-                let problem = format!(
-                    "dataset_path: `{name}` is a data set of the hub, which is not fetched; give a folder with its files, \
-                     or `dataset_path: json` (csv, parquet, text, squad, bigbench) and `dataset_kwargs: {{data_files: \
-                     {{{split}: FILE}}}}`"
-                );
-                return Err(EvalError::task(task, problem));
+            Self::Hub(set) => {
+                let wrong = |problem| EvalError::task(task, format!("dataset_path: {problem}"));
+                set.files(split).map_err(wrong)?
             }
         };
         let mut documents = Vec::new();
