@@ -138,12 +138,64 @@ fn what_cannot_be_asked_names_task_and_document() {
         ("doc_to_choice: [w2, w3]", "doc_to_choice: options", ["`choice`", "document 0", "doc_to_choice"]),
         ("doc_to_choice: [w2, w3]", "doc_to_choice: '{{ [q] }}'", ["`choice`", "document 0", "doc_to_choice"]),
         ("doc_to_target: g", "doc_to_target: '{{ -1 }}'", ["`choice`", "document 0", "`-1`"]),
-        ("test_split: test", "test_split: dev", ["choice.yaml", "`dev`", "data_files"]),
+        ("doc_to_target: g", "doc_to_target: '{{g.h}}'", ["`choice`", "document 0", "doc_to_target"]),
+        ("[w2, w3]", "'{{ [q, q[9]] }}'", ["`choice`", "document 0", "doc_to_choice"]),
+        ("doc_to_text: q", "doc_to_text: q\ndescription: '{{r}}'", ["`choice`", "document 0", "description"]),
+        ("doc_to_text: q", "doc_to_text: q\ngen_prefix: '{{r}}'", ["`choice`", "document 0", "gen_prefix"]),
+        ("test_split: test", "test_split: dev", ["task `choice`, test_split", "`dev`", "data_files"]),
+        ("test_split: test", "validation_split: dev", ["task `choice`, validation_split", "`dev`", "data_files"]),
+        (
+            "test_split: test",
+            "test_split: test\nnum_fewshot: 1\nfewshot_split: dev",
+            ["`choice`", "fewshot_split", "`dev`"],
+        ),
+        (
+            "test_split: test",
+            "test_split: test\nnum_fewshot: 1\ntraining_split: t",
+            ["`choice`", "training_split", "`t`"],
+        ),
+        ("doc_to_text: q", "doc_to_text: q\nnum_fewshot: 9", ["`choice`", "document 0", "9 examples"]),
+        (
+            "doc_to_target: g",
+            "doc_to_target: g\nnum_fewshot: 1\nfewshot_config: {samples: [{q: w5, g: 7}]}",
+            ["`choice`", "document 0", "example 0: doc_to_target: gives 7"],
+        ),
+        (
+            "doc_to_target: g",
+            "doc_to_target: g\nnum_fewshot: 1\nfewshot_config: {samples: [{g: 0}], doc_to_text: '{{q}}'}",
+            ["`choice`", "document 0", "example 0: doc_to_text"],
+        ),
         ("[w2, w3]", "[w2, '   ']\ntarget_delimiter: ''", ["`choice`", "document 0", "no tokens"]),
     ] {
         setting.write("choice.yaml", &choice.replace(from, to));
         let message = error(&setting, &["--task", "choice.yaml"]);
         assert!(parts.iter().all(|part| message.contains(part)), "{to}: {message}");
+    }
+    let words = std::fs::read_to_string(setting.path("words.yaml")).unwrap();
+    setting.write("words.yaml", &words.replace("doc_to_target: w5", "doc_to_target: 3\ndoc_to_choice: [w5, w6]"));
+    let message = error(&setting, &["--task", "words.yaml"]);
+    assert!(message.contains("task `words`, document 0: doc_to_target: gives 3"), "{message}");
+    std::fs::create_dir(setting.path("set")).unwrap();
+    setting.write("set/train.jsonl", "{}");
+    let message = error(&setting, &["--task", "words.yaml", "--data", "set"]);
+    assert!(message.contains("task `words`, test_split: set holds no file of the split `test`"), "{message}");
+}
+
+#[test]
+fn rows_are_named_in_every_format() {
+    let setting = Setting::new();
+    for (format, file, parts) in [
+        ("csv", "q,g\nw1,0\nw2\n", ["d.jsonl: line 3", "1 values"]),
+        ("json", "[{\"q\": \"w1\", \"g\": 0},\n 7]", ["d.jsonl: line 2", "no JSON object"]),
+        ("squad", "{\"data\": [{\"paragraphs\": []},\n{\"title\": 1}]}", ["d.jsonl: line 2", "expected a string"]),
+        ("bigbench", "{\"examples\": [{\"input\": \"w1\"},\n{\"x\": 1}]}", ["d.jsonl: line 2", "input"]),
+        ("parquet", "PAR1", ["d.jsonl: ", "Parquet"]),
+    ] {
+        setting.write("d.jsonl", file);
+        let choice = std::fs::read_to_string(setting.path("choice.yaml")).unwrap();
+        setting.write("t.yaml", &choice.replace("dataset_path: json", &format!("dataset_path: {format}")));
+        let message = error(&setting, &["--task", "t.yaml"]);
+        assert!(parts.iter().all(|part| message.contains(part)), "{format}: {message}");
     }
 }
 
@@ -241,6 +293,64 @@ fn questions_find_their_passages() {
     let elsewhere = format!("{generated}tokens = 64\npassages = \"shelf.jsonl\"");
     let (samples, _) = retrieved(&setting, "elsewhere", &elsewhere);
     assert_eq!(context(&samples, 0), format!("{}\n\nw20 w60", passages[0]));
+
+    // Broken rows of the questions and of the passages.
+    setting.write("shelf.jsonl", "{\"context\": \"w20 w60\"}\nnothing\n");
+    assert!(error(&setting, &["--task", "elsewhere.toml"]).contains("shelf.jsonl: line 2"));
+    let arguments = ["--task", "elsewhere.toml", "--skip-bad-rows", "--limit", "2", "--json", "r.json"];
+    let (_, stderr) = setting.eval(&arguments);
+    assert!(stderr.contains("elsewhere: 1 broken rows left out") && stderr.contains("shelf.jsonl: line 2"), "{stderr}");
+    let all = (0..5).map(document).collect::<String>();
+    setting.write("questions.jsonl", &format!("nothing\n{all}"));
+    let (_, stderr) = setting.eval(&arguments);
+    assert!(stderr.contains("elsewhere: 2 broken rows left out"), "{stderr}");
+    let counts = serde_json::json!({ "original": 5, "effective": 2 });
+    assert_eq!(json(&setting.path("r.json"))["n-samples"]["elsewhere"], counts);
+}
+
+#[test]
+fn questions_without_an_answer_are_kept_or_dropped() {
+    let setting = Setting::new();
+    let question = |id: &str, answers: &str, impossible: bool| {
+        format!(
+            "{{\"id\": \"{id}\", \"question\": \"w20\", \"answers\": [{answers}], \"is_impossible\": {impossible}}}"
+        )
+    };
+    let answer = "{\"text\": \"w21\", \"answer_start\": 4}";
+    let paragraph = |context: &str, questions: [String; 2]| {
+        format!("{{\"context\": \"{context}\", \"qas\": [{}]}}", questions.join(", "))
+    };
+    let paragraphs = [
+        paragraph("w20 w21", [question("a", answer, false), question("b", "", true)]),
+        paragraph("w20 w30", [question("c", "", true), question("d", "", true)]),
+    ];
+    setting.write("dev.json", &format!("{{\"data\": [{{\"paragraphs\": [{}]}}]}}", paragraphs.join(", ")));
+    let task = |unanswerable: &str| {
+        let keys = "dataset_path = \"squad\"\ndataset_kwargs = { data_files = { test = \"dev.json\" } }\n\
+                    test_split = \"test\"\noutput_type = \"generate_until\"\ndoc_to_text = \"{{context}} {{question}}\"\n\
+                    doc_to_target = \"{{answers.text}}\"\ngeneration_kwargs = { max_gen_toks = 1 }\n\
+                    metric_list = [{ metric = \"squad_em\" }]\n";
+        setting.write("qa.toml", &format!("task = \"qa\"\n{keys}[retrieval]\ntokens = 9\n{unanswerable}\n"));
+        setting.eval(&["--task", "qa.toml", "--json", "r.json", "--samples", "s.jsonl"]).1
+    };
+    let asked = || std::fs::read_to_string(setting.path("s.jsonl")).unwrap().lines().count();
+    let retrieval = || json(&setting.path("r.json"))["retrieval"]["qa"].take();
+
+    assert!(task("").contains("qa: 3 of 4 questions have no answer and are asked with the others"));
+    assert_eq!(asked(), 4);
+    assert_eq!(retrieval(), serde_json::json!({ "questions": 4, "unanswerable": 3, "dropped": false }));
+    assert!(task("unanswerable = \"drop\"").contains("qa: 3 of 4 questions have no answer and are left out"));
+    assert_eq!((asked(), retrieval()["dropped"].take()), (1, true.into()));
+    let samples = std::fs::read_to_string(setting.path("s.jsonl")).unwrap();
+    assert!(samples.contains("w20 w21\\n\\nw20 w30"), "passages of dropped questions stay: {samples}");
+
+    setting.write("dev.json", &format!("{{\"data\": [{{\"paragraphs\": [{}]}}]}}", paragraphs[1]));
+    assert!(error(&setting, &["--task", "qa.toml"]).contains("of 2 questions none has an answer"));
+    let file = std::fs::read_to_string(setting.path("qa.toml")).unwrap();
+    setting.write("qa.toml", &file.replace("drop", "maybe"));
+    assert!(
+        error(&setting, &["--task", "qa.toml"]).contains("retrieval.unanswerable: `maybe` is neither keep nor drop")
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub use metrics::{Estimate, accuracy, normalized_accuracy};
 pub use outcome::Outcome;
 pub use python::PythonRandom;
 pub use results::{Aggregate, Results, TaskScores};
-pub use retrieval::{Contexts, GoldPosition, PassageIndex};
+pub use retrieval::{Contexts, GoldPosition, PassageIndex, Retrieved};
 pub use rolling::rolling;
 pub use run::Measured;
 pub use suite::{Group, GroupMetric, Suite};

@@ -132,6 +132,50 @@ fn parquet_is_read_row_by_row() {
     assert!(Format::Parquet.open(&path).err().unwrap().to_string().contains("f.parquet"));
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn a_broken_row_of_parquet_is_named() {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.parquet");
+    let schema = parquet::schema::parser::parse_message_type("message m { required binary b; }").unwrap();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let rows = [b"a".to_vec(), vec![0xff], b"c".to_vec()].map(ByteArray::from);
+    column.typed::<ByteArrayType>().write_batch(&rows, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let records: Vec<_> = Format::Parquet.open(&path).unwrap().collect();
+    let message = records[1].as_ref().unwrap_err().to_string();
+    assert!(message.contains("f.parquet: row 2: column `b`"), "{message}");
+    assert_eq!(records[2].as_ref().unwrap(), &json!({"b": "c"}));
+}
+
+#[test]
+fn lists_in_objects_are_found_by_name_and_end_where_they_end() {
+    let list = |text: &str| {
+        let (_folder, path) = written("f", text);
+        read(&Format::Json { field: Some("rows".into()) }, &path).map_err(|error| error.to_string())
+    };
+    let expected = [json!({"a": "]}"}), json!({"rows": []})];
+    let rows = "[{\"a\": \"]}\"}, {\"rows\": []}]";
+    for text in [
+        format!("{{\"rows\": {rows}}}"),
+        format!("{{\"x\": {{\"rows\": [1]}}, \"y\": [\"\\\"rows\", 2],\n\"rows\": {rows}, \"z\": 1}}"),
+        format!(" {{ \"\\u0072ows\" : {rows} }}"),
+    ] {
+        assert_eq!(list(&text).unwrap(), expected, "{text}");
+    }
+    for text in ["{}", "[]", "", "{\"x\": [{\"rows\": []}]}", "{\"rows\": {}}", "{\"rows\" []}", "{\"x\": 1"] {
+        assert!(list(text).is_err(), "{text}");
+    }
+}
+
 /// The folder of public data; where it is absent the test says so and passes.
 fn public() -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");

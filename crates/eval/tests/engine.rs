@@ -5,7 +5,8 @@ mod common;
 use burn::tensor::{Device, activation::log_softmax};
 use common::{BYTES_PER_TOKEN, Letters, TinyLm, VOCAB, Watched};
 use junkdna_backend::{CausalLm, KeyValues, TokenTree};
-use junkdna_eval::{Encoded, Engine, EvalError, LogLikelihood, encode, greedy};
+use junkdna_eval::metrics::Response;
+use junkdna_eval::{Encoded, Engine, EvalError, FEWSHOT_SEED, LogLikelihood, Task, encode, greedy};
 use proptest::prelude::*;
 
 /// By the definition: one pass over each request, a softmax at every position.
@@ -74,6 +75,65 @@ proptest! {
         let request = Encoded { tokens: [prompt, generated].concat(), continuation: 5, cut: 0 };
         let scores = Engine::default().score(&model, &[request], |_| {}).unwrap();
         prop_assert!(scores[0].greedy);
+    }
+}
+
+/// A question of several options, each written with letters, and an order of them.
+fn options() -> impl Strategy<Value = (String, Vec<String>, Vec<usize>)> {
+    let options = proptest::collection::hash_set("[a-i]{1,4}", 2..6).prop_map(|options| options.into_iter().collect());
+    ("[a-i]{1,10}", options).prop_flat_map(|(question, options): (String, Vec<String>)| {
+        let order: Vec<usize> = (0..options.len()).collect();
+        (Just(question), Just(options), Just(order).prop_shuffle())
+    })
+}
+
+/// A question as a task of one document; option `gold` is right.
+fn asked(question: &str, options: &[String], gold: usize) -> Task {
+    let keys = serde_json::json!({
+        "task": "t", "doc_to_text": "q", "doc_to_choice": "options", "doc_to_target": "gold",
+        "docs": [{ "q": question, "options": options, "gold": gold }],
+    });
+    Task::from_json("t", &keys).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_order_of_options_does_not_matter(
+        (question, options, order) in options(), gold in 0usize..60, seed in 0u64..100, pass_tokens in 1usize..40,
+    ) {
+        let model = TinyLm::new(seed, &Device::flex());
+        let engine = Engine { pass_tokens, ..Engine::default() };
+        let letters = Letters { has_prefix: true };
+        let gold = gold % options.len();
+        let permuted: Vec<String> = order.iter().map(|&i| options[i].clone()).collect();
+        let place = order.iter().position(|&i| i == gold).unwrap();
+        let answer = |task: &Task| {
+            let examples = task.examples(FEWSHOT_SEED, None).unwrap();
+            let responses = engine.respond(&model, &letters, task, &examples, |_| {}).unwrap();
+            let measured = task.measure(&examples, &responses, 10).unwrap();
+            let sums: Vec<f64> = responses[0].iter().map(|response| match response {
+                Response::LogLikelihood(score) => score.sum,
+                other => panic!("{other:?}"),
+            }).collect();
+            (sums, measured.into_iter().map(|line| (line.metric, line.score.value)).collect::<Vec<_>>())
+        };
+        let (sums, measured) = answer(&asked(&question, &options, gold));
+        let (permuted_sums, permuted_measured) = answer(&asked(&question, &permuted, place));
+        for (sum, &i) in permuted_sums.iter().zip(&order) {
+            prop_assert!((sum - sums[i]).abs() < 1e-4, "{}: {sum} not {}", options[i], sums[i]);
+        }
+        // Of options that are equally likely the first counts.
+        let by_size = sums.iter().zip(&options).map(|(sum, option)| sum / option.len() as f64);
+        let clear = |mut sums: Vec<f64>| {
+            sums.sort_by(f64::total_cmp);
+            sums[sums.len() - 1] - sums[sums.len() - 2] > 1e-3
+        };
+        if clear(by_size.collect()) && clear(sums) {
+            prop_assert_eq!(measured.len(), 2);
+            prop_assert_eq!(measured, permuted_measured);
+        }
     }
 }
 

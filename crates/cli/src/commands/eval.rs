@@ -6,7 +6,8 @@ use crate::progress::Progress;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
 use junkdna_eval::metrics::Response;
 use junkdna_eval::{
-    Chat, ChatTemplate, Document, OutputType, Prompting, Rendered, Results, Suite, Task, TaskScores, classify,
+    Chat, ChatTemplate, Document, OutputType, Prompting, Rendered, Results, Retrieved, Suite, Task, TaskScores,
+    classify,
 };
 use junkdna_experiment::{EncoderClassifier, write_whole};
 use junkdna_finetune::data::{Dataset, Example as Labelled, Label, Target};
@@ -27,7 +28,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     if let Some(confidence) = arguments.interval.filter(|c| !(*c > 0.0 && *c < 1.0)) {
         return Err(CliError::Request(format!("--interval {confidence}: a confidence between 0 and 1 is expected")));
     }
-    let suite = suite(arguments)?;
+    let mut suite = suite(arguments)?;
     let mut prompting = Prompting {
         seed: arguments.seed,
         limit: arguments.limit,
@@ -35,6 +36,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         system_instruction: arguments.system_instruction.clone(),
         chat: None,
     };
+    let retrieved = retrieve(arguments, &mut suite, &prompting)?;
     // What is wrong with tasks is said before a model is loaded, if only the model's template is not needed.
     let early = match arguments.apply_chat_template {
         None => Some(render(&suite.tasks, &prompting)?),
@@ -70,6 +72,9 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         "system_instruction": arguments.system_instruction,
     });
     json["cut_contexts"] = cut_contexts.into();
+    if let Some(retrieved) = retrieved {
+        json["retrieval"] = retrieved;
+    }
     let intervals = arguments.interval.map(|confidence| intervals(&suite.tasks, &results, confidence));
     if let Some(intervals) = &intervals {
         for (task, metric, filter, (low, high)) in intervals {
@@ -175,6 +180,26 @@ impl Answers {
     }
 }
 
+/// Builds the contexts of tasks that look them up, and says what becomes of questions without an answer.
+fn retrieve(arguments: &Eval, suite: &mut Suite, prompting: &Prompting) -> Result<Option<Value>, CliError> {
+    if !suite.tasks.iter().any(Task::retrieves) {
+        return Ok(None);
+    }
+    let mut retrieved = serde_json::Map::new();
+    let tokenizer = tokenizer(&arguments.source)?;
+    let count = |text: &str| tokenizer.encode(text).map_or(usize::MAX, |tokens| tokens.len());
+    for task in suite.tasks.iter_mut().filter(|task| task.retrieves()) {
+        let Retrieved { questions, unanswerable, dropped } = task.retrieve(count, prompting)?;
+        if unanswerable > 0 {
+            let done = if dropped { "left out" } else { "asked with the others" };
+            eprintln!("{}: {unanswerable} of {questions} questions have no answer and are {done}", task.task);
+        }
+        let counts = json!({ "questions": questions, "unanswerable": unanswerable, "dropped": dropped });
+        retrieved.insert(task.task.clone(), counts);
+    }
+    Ok(Some(retrieved.into()))
+}
+
 /// What is asked for, with the options of the command line.
 fn suite(arguments: &Eval) -> Result<Suite, CliError> {
     let (builtin, named): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -184,11 +209,6 @@ fn suite(arguments: &Eval) -> Result<Suite, CliError> {
     for task in &mut suite.tasks {
         task.set_shots(arguments.shots);
         arguments.data.iter().for_each(|folder| task.set_folder(folder));
-    }
-    if suite.tasks.iter().any(Task::retrieves) {
-        let tokenizer = tokenizer(&arguments.source)?;
-        let count = |text: &str| tokenizer.encode(text).map_or(usize::MAX, |tokens| tokens.len());
-        suite.tasks.iter_mut().try_for_each(|task| task.retrieve(count))?;
     }
     if !builtin.is_empty() {
         suite.tasks.extend(graded()?);

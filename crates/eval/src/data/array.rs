@@ -1,17 +1,13 @@
 //! The elements of a JSON array, one at a time.
 
-use super::json::record;
 use crate::EvalError;
-use serde_json::Value;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 /// Cuts an array into the texts of its elements by brackets and quotes alone, so that no more than one element is in
-/// memory.
+/// memory. Each comes with the line it begins in.
 pub struct Elements<R> {
-    reader: R,
-    path: PathBuf,
-    line: usize,
+    bytes: Bytes<R>,
     depth: usize,
     ended: bool,
 }
@@ -19,30 +15,122 @@ pub struct Elements<R> {
 /// What stands after an element.
 enum End {
     Comma,
-    Array,
+    /// A list, or the object around it, ends.
+    Whole,
 }
 
 impl<R: BufRead> Elements<R> {
+    /// Of an array that stands alone.
     pub fn new(reader: R, path: &Path) -> Self {
-        Self { reader, path: path.to_owned(), line: 1, depth: 0, ended: false }
+        Self { bytes: Bytes { reader, path: path.to_owned(), line: 1 }, depth: 0, ended: false }
     }
 
-    fn byte(&mut self) -> Result<u8, EvalError> {
-        let buffer = self.reader.fill_buf().map_err(|source| EvalError::Io { path: self.path.clone(), source })?;
-        let Some(&byte) = buffer.first() else {
-            let problem = "the array does not end".to_owned();
-            return Err(EvalError::Line { path: self.path.clone(), line: self.line, problem });
+    /// Of the list under a name in an object. What stands behind it is not read.
+    ///
+    /// # Errors
+    /// What is no object, or has no list of that name.
+    pub fn under(field: &str, reader: R, path: &Path) -> Result<Self, EvalError> {
+        let mut bytes = Bytes { reader, path: path.to_owned(), line: 1 };
+        let none = || EvalError::data(path, format!("has no list `{field}`"));
+        if bytes.solid()? != Some(b'{') {
+            return Err(none());
+        }
+        bytes.next()?;
+        loop {
+            match bytes.solid()? {
+                Some(b'"') => {}
+                _ => return Err(none()),
+            }
+            let name = bytes.key()?;
+            if bytes.solid()? == Some(b'[') && name == field {
+                return Ok(Self { bytes, depth: 0, ended: false });
+            }
+            if matches!(bytes.text(&mut 1)?.2, End::Whole) {
+                return Err(none());
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Elements<R> {
+    type Item = Result<(usize, String), EvalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let (text, line, end) = match self.bytes.text(&mut self.depth) {
+            Ok(found) => found,
+            Err(error) => {
+                self.ended = true;
+                return Some(Err(error));
+            }
         };
+        self.ended = matches!(end, End::Whole);
+        if self.ended && text.is_empty() {
+            return None;
+        }
+        Some(Ok((line, String::from_utf8_lossy(&text).into_owned())))
+    }
+}
+
+/// The bytes of a file, and the line they are in.
+struct Bytes<R> {
+    reader: R,
+    path: PathBuf,
+    line: usize,
+}
+
+impl<R: BufRead> Bytes<R> {
+    fn peek(&mut self) -> Result<Option<u8>, EvalError> {
+        let buffer = self.reader.fill_buf().map_err(|source| EvalError::Io { path: self.path.clone(), source })?;
+        Ok(buffer.first().copied())
+    }
+
+    fn next(&mut self) -> Result<u8, EvalError> {
+        let Some(byte) = self.peek()? else { return Err(self.wrong("the array does not end")) };
         self.reader.consume(1);
         self.line += usize::from(byte == b'\n');
         Ok(byte)
     }
 
-    /// The text of the next element, the line it begins in, and what follows.
-    fn element(&mut self) -> Result<(Vec<u8>, usize, End), EvalError> {
+    fn wrong(&self, problem: &str) -> EvalError {
+        EvalError::Line { path: self.path.clone(), line: self.line, problem: problem.to_owned() }
+    }
+
+    /// The next byte that is no white space, which stays to be read.
+    fn solid(&mut self) -> Result<Option<u8>, EvalError> {
+        while self.peek()?.is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.next()?;
+        }
+        self.peek()
+    }
+
+    /// A name and the colon behind it.
+    fn key(&mut self) -> Result<String, EvalError> {
+        let (mut quoted, mut escaped) = (vec![self.next()?], false);
+        loop {
+            let byte = self.next()?;
+            quoted.push(byte);
+            if byte == b'"' && !escaped {
+                break;
+            }
+            escaped = byte == b'\\' && !escaped;
+        }
+        let name = serde_json::from_slice(&quoted).map_err(|error| self.wrong(&error.to_string()))?;
+        match self.solid()? {
+            Some(b':') => self.next()?,
+            _ => return Err(self.wrong("a colon is expected after a name")),
+        };
+        Ok(name)
+    }
+
+    /// The text up to the next comma at depth 1, or to the end of what began at depth 1, with the line it begins in. At depth
+    /// 0 the bracket that begins the array is still to come.
+    fn text(&mut self, depth: &mut usize) -> Result<(Vec<u8>, usize, End), EvalError> {
         let (mut text, mut first_line, mut quoted, mut escaped) = (Vec::new(), self.line, false, false);
         loop {
-            let byte = self.byte()?;
+            let byte = self.next()?;
             if text.is_empty() {
                 first_line = self.line;
             }
@@ -54,39 +142,21 @@ impl<R: BufRead> Elements<R> {
             }
             match byte {
                 b'"' => quoted = true,
-                b'[' | b'{' => self.depth += 1,
-                b']' | b'}' if self.depth > 0 => self.depth -= 1,
+                b'[' | b'{' => {
+                    *depth += 1;
+                    if *depth == 1 {
+                        continue;
+                    }
+                }
+                b']' | b'}' if *depth > 0 => *depth -= 1,
                 _ => {}
             }
-            match (byte, self.depth) {
-                (b'[', 1) if text.is_empty() => {}
-                (b']', 0) => return Ok((text, first_line, End::Array)),
+            match (byte, *depth) {
+                (b']' | b'}', 0) => return Ok((text, first_line, End::Whole)),
                 (b',', 1) => return Ok((text, first_line, End::Comma)),
                 _ if text.is_empty() && byte.is_ascii_whitespace() => {}
                 _ => text.push(byte),
             }
         }
-    }
-}
-
-impl<R: BufRead> Iterator for Elements<R> {
-    type Item = Result<Value, EvalError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let (text, line, end) = match self.element() {
-            Ok(found) => found,
-            Err(error) => {
-                self.ended = true;
-                return Some(Err(error));
-            }
-        };
-        self.ended = matches!(end, End::Array);
-        if self.ended && text.is_empty() {
-            return None;
-        }
-        Some(record(&self.path, line, &String::from_utf8_lossy(&text)))
     }
 }

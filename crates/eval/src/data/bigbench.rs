@@ -1,16 +1,11 @@
 //! The examples of a BIG-bench `task.json`.
 
-use super::{Records, whole};
+use super::{Records, json::parsed, json::under};
 use crate::EvalError;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::Path;
-
-#[derive(Deserialize)]
-struct File {
-    examples: Vec<Example>,
-}
 
 #[derive(Deserialize)]
 struct Example {
@@ -48,8 +43,11 @@ impl<'de> Deserialize<'de> for Scores {
 }
 
 pub fn open(path: &Path) -> Result<Records, EvalError> {
-    let file: File = whole(path)?;
-    Ok(Box::new(file.examples.into_iter().enumerate().map(|(index, example)| Ok(record(index, example)))))
+    let (examples, path) = (under(path, "examples")?, path.to_owned());
+    Ok(Box::new(examples.enumerate().map(move |(index, example)| {
+        let (line, text) = example?;
+        Ok(record(index, parsed(&path, line, &text)?))
+    })))
 }
 
 fn record(index: usize, example: Example) -> Value {

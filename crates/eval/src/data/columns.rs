@@ -1,30 +1,44 @@
 //! Documents as rows of one table.
 
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, btree_map::Entry};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// Gives all documents the same fields, as the columns of Arrow do: a field that only some of them have is null in the
-/// others, and where one is fractional all numbers of the field are floats.
-pub fn align(documents: &mut [Value]) {
-    let mut columns: BTreeMap<String, Numbers> = BTreeMap::new();
-    for (name, value) in documents.iter().filter_map(Value::as_object).flatten() {
-        match columns.entry(name.clone()) {
-            Entry::Vacant(new) => {
-                new.insert(Numbers::of(value));
-            }
-            Entry::Occupied(mut known) => *known.get_mut() = known.get().join(Numbers::of(value)),
+/// The fields of all documents of a table, each with the numbers it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Columns(BTreeMap<String, Numbers>);
+
+impl Columns {
+    /// Takes the fields of one more document.
+    pub fn add(&mut self, document: &Value) {
+        for (name, value) in document.as_object().into_iter().flatten() {
+            self.insert(name, Numbers::of(value));
         }
     }
-    for document in documents.iter_mut().filter_map(Value::as_object_mut) {
-        complete(document, &columns);
+
+    /// Takes a field.
+    pub fn insert(&mut self, name: &str, numbers: Numbers) {
+        match self.0.get_mut(name) {
+            Some(known) => *known = (*known).max(numbers),
+            None => {
+                self.0.insert(name.to_owned(), numbers);
+            }
+        }
+    }
+
+    /// Takes the fields of another table.
+    pub fn join(&mut self, other: Self) {
+        other.0.iter().for_each(|(name, &numbers)| self.insert(name, numbers));
     }
 }
 
-fn complete(document: &mut Map<String, Value>, columns: &BTreeMap<String, Numbers>) {
-    for (name, numbers) in columns {
-        match document.get_mut(name) {
+/// A document with the fields of its table, as the columns of Arrow have them: one that it lacks is null, and where one is
+/// fractional in any document all numbers of the field are floats.
+pub(crate) fn complete(mut document: Value, columns: &Columns) -> Value {
+    let Some(fields) = document.as_object_mut() else { return document };
+    for (name, numbers) in &columns.0 {
+        match fields.get_mut(name) {
             None => {
-                document.insert(name.clone(), Value::Null);
+                fields.insert(name.clone(), Value::Null);
             }
             Some(value) if *numbers == Numbers::Floats => {
                 if let Some(number) = value.as_i64() {
@@ -34,23 +48,31 @@ fn complete(document: &mut Map<String, Value>, columns: &BTreeMap<String, Number
             Some(_) => {}
         }
     }
+    document
+}
+
+/// Gives all documents the same fields, as the columns of Arrow do: a field that only some of them have is null in the
+/// others, and where one is fractional all numbers of the field are floats.
+pub fn align(documents: &mut [Value]) {
+    let mut columns = Columns::default();
+    documents.iter().for_each(|document| columns.add(document));
+    for document in documents {
+        *document = complete(document.take(), &columns);
+    }
 }
 
 /// What numbers a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Numbers {
+pub(crate) enum Numbers {
     /// None, or no others than integers.
     Integers,
+    /// Fractions too.
     Floats,
 }
 
 impl Numbers {
     fn of(value: &Value) -> Self {
         if value.is_f64() { Self::Floats } else { Self::Integers }
-    }
-
-    fn join(self, other: Self) -> Self {
-        self.max(other)
     }
 }
 

@@ -1,9 +1,11 @@
 //! JSON lines, JSON arrays, lists inside of a JSON object, and lines of text.
 
 use super::array::Elements;
-use super::{Records, file, whole};
+use super::{Records, file};
 use crate::EvalError;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -22,10 +24,11 @@ pub fn open(path: &Path) -> Result<Records, EvalError> {
             }
         }
     };
-    if first == Some(b'[') {
-        return Ok(Box::new(Elements::new(reader, path)));
-    }
     let owned = path.to_owned();
+    if first == Some(b'[') {
+        let elements = Elements::new(reader, path);
+        return Ok(Box::new(elements.map(move |element| element.and_then(|(line, text)| record(&owned, line, &text)))));
+    }
     Ok(Box::new(lines(path)?.filter_map(move |line| match line {
         Ok((_, text)) if text.trim().is_empty() => None,
         Ok((number, text)) => Some(record(&owned, number, &text)),
@@ -35,11 +38,24 @@ pub fn open(path: &Path) -> Result<Records, EvalError> {
 
 /// The list under a name in a file of one object.
 pub fn list(path: &Path, field: &str) -> Result<Records, EvalError> {
-    let mut object: serde_json::Map<String, Value> = whole(path)?;
-    match object.remove(field) {
-        Some(Value::Array(items)) => Ok(Box::new(items.into_iter().map(Ok))),
-        _ => Err(EvalError::data(path, format!("has no list `{field}`"))),
-    }
+    let owned = path.to_owned();
+    let elements = under(path, field)?;
+    Ok(Box::new(elements.map(move |element| element.and_then(|(line, text)| record(&owned, line, &text)))))
+}
+
+/// The texts in the list under a name, each with its line.
+pub fn under(path: &Path, field: &str) -> Result<Elements<BufReader<File>>, EvalError> {
+    Elements::under(field, BufReader::new(file(path)?), path)
+}
+
+/// What a text holds, which begins in this line of a file.
+pub fn parsed<T: DeserializeOwned>(path: &Path, line: usize, text: &str) -> Result<T, EvalError> {
+    let wrong = |error: serde_json::Error| {
+        // Where the text begins is line 1 for its parser.
+        let line = line + error.line().saturating_sub(1);
+        EvalError::Line { path: path.to_owned(), line, problem: error.to_string() }
+    };
+    serde_json::from_str(text).map_err(wrong)
 }
 
 /// Each line as `{"text": line}`.

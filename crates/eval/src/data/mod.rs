@@ -2,17 +2,22 @@
 
 mod array;
 mod bigbench;
+mod broken;
 mod columns;
 mod delimited;
 mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod squad;
+mod table;
 
+pub(crate) use broken::BrokenRows;
 pub use columns::align;
 pub use delimited::{Delimited, Header};
+pub(crate) use table::Table;
 
 use crate::EvalError;
+use columns::Columns;
 use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
@@ -72,6 +77,22 @@ impl Format {
             Self::BigBench => bigbench::open(path),
         }
     }
+
+    /// What can be known of a file's records without reading them.
+    #[cfg_attr(not(feature = "parquet"), allow(unused_variables, reason = "only Parquet says"))]
+    fn outline(&self, path: &Path) -> Result<Option<Outline>, EvalError> {
+        match self {
+            #[cfg(feature = "parquet")]
+            Self::Parquet => parquet::outline(path).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// How many records a file has, and their fields.
+struct Outline {
+    rows: usize,
+    columns: Columns,
 }
 
 #[cfg(feature = "parquet")]
@@ -86,14 +107,4 @@ fn open_parquet(path: &Path) -> Result<Records, EvalError> {
 
 fn file(path: &Path) -> Result<File, EvalError> {
     File::open(path).map_err(|source| EvalError::Io { path: path.to_owned(), source })
-}
-
-/// A whole file of one JSON value.
-fn whole<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, EvalError> {
-    let text = std::fs::read_to_string(path).map_err(|source| EvalError::Io { path: path.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|error| EvalError::Line {
-        path: path.to_owned(),
-        line: error.line(),
-        problem: error.to_string(),
-    })
 }

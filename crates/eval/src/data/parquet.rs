@@ -1,12 +1,28 @@
 //! Apache Parquet, row by row.
 
-use super::{Records, file};
+use super::columns::{Columns, Numbers};
+use super::{Outline, Records, file};
 use crate::EvalError;
+use parquet::basic::{LogicalType, Type};
+use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use std::path::Path;
+
+/// From the schema: floats have one width or another in all rows.
+pub fn outline(path: &Path) -> Result<Outline, EvalError> {
+    let reader = SerializedFileReader::new(file(path)?).map_err(|error| EvalError::data(path, error.to_string()))?;
+    let metadata = reader.metadata().file_metadata();
+    let mut columns = Columns::default();
+    for field in metadata.schema().get_fields() {
+        let half = field.get_basic_info().logical_type_ref() == Some(&LogicalType::Float16);
+        let floats = field.is_primitive() && (half || matches!(field.get_physical_type(), Type::FLOAT | Type::DOUBLE));
+        columns.insert(field.name(), if floats { Numbers::Floats } else { Numbers::Integers });
+    }
+    Ok(Outline { rows: metadata.num_rows().max(0) as usize, columns })
+}
 
 /// Row groups are read as their rows are asked for.
 pub fn open(path: &Path) -> Result<Records, EvalError> {

@@ -1,15 +1,10 @@
 //! SQuAD, versions 1.1 and 2.0.
 
-use super::{Records, whole};
+use super::{Records, json::parsed, json::under};
 use crate::EvalError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
-
-#[derive(Deserialize)]
-struct File {
-    data: Vec<Article>,
-}
 
 #[derive(Deserialize)]
 struct Article {
@@ -40,16 +35,24 @@ struct Answer {
     answer_start: u64,
 }
 
-/// One record a question, answers as lists under one name, as the hub's data sets have them.
+/// One record a question, answers as lists under one name, as the hub's data sets have them. One article is held at a time.
 pub fn open(path: &Path) -> Result<Records, EvalError> {
-    let file: File = whole(path)?;
-    Ok(Box::new(file.data.into_iter().flat_map(|article| {
-        let title = article.title;
-        article.paragraphs.into_iter().flat_map(move |paragraph| {
-            let (title, context) = (title.clone(), paragraph.context);
-            paragraph.qas.into_iter().map(move |question| Ok(record(&title, &context, question)))
-        })
+    let (articles, path) = (under(path, "data")?, path.to_owned());
+    Ok(Box::new(articles.flat_map(move |article| {
+        let article = article.and_then(|(line, text)| parsed::<Article>(&path, line, &text));
+        match article {
+            Ok(article) => questions(article),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
     })))
+}
+
+fn questions(article: Article) -> Records {
+    let title = article.title;
+    Box::new(article.paragraphs.into_iter().flat_map(move |paragraph| {
+        let (title, context) = (title.clone(), paragraph.context);
+        paragraph.qas.into_iter().map(move |question| Ok(record(&title, &context, question)))
+    }))
 }
 
 fn record(title: &str, context: &str, question: Question) -> Value {

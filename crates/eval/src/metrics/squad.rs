@@ -21,16 +21,23 @@ pub fn normalize(answer: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the answer is one of the right ones, normalized: 1 or 0, the best over them.
-pub fn squad_exact_match(answer: &str, golds: &[&str]) -> f64 {
-    let answer = normalize(answer);
-    if golds.iter().any(|gold| normalize(gold) == answer) { 1.0 } else { 0.0 }
+/// Without a right answer the empty one is right, as in the script of version 2.0 (Rajpurkar et al. 2018).
+fn right<'a>(golds: &'a [&'a str]) -> &'a [&'a str] {
+    if golds.is_empty() { &[""] } else { golds }
 }
 
-/// F1 of the normalized words, the best over the right answers. Where one side has no words, 1 if both have none.
+/// Whether the answer is one of the right ones, normalized: 1 or 0, the best over them. Of a question without answers the
+/// empty one is right.
+pub fn squad_exact_match(answer: &str, golds: &[&str]) -> f64 {
+    let answer = normalize(answer);
+    if right(golds).iter().any(|gold| normalize(gold) == answer) { 1.0 } else { 0.0 }
+}
+
+/// F1 of the normalized words, the best over the right answers. Where one side has no words, 1 if both have none; of a
+/// question without answers the empty one is right.
 pub fn squad_f1(answer: &str, golds: &[&str]) -> f64 {
     let answer = normalize(answer);
-    golds.iter().map(|gold| token_f1(&answer, &normalize(gold))).fold(0.0, f64::max)
+    right(golds).iter().map(|gold| token_f1(&answer, &normalize(gold))).fold(0.0, f64::max)
 }
 
 /// F1 of two texts as bags of words. Where one side has no words, 1 if both have none.

@@ -1,16 +1,15 @@
 //! Documents made into requests.
 
 use super::prompt::{Filling, Question, text};
-use super::shots::{Sampler, Shots};
+use super::shots::Drawn;
 use super::turn::{self, Part, Turn};
 use super::{Example, Gold, OutputType, Request, Task};
+use crate::EvalError;
 use crate::chat::{Chat, Message};
+use crate::data::BrokenRows;
 use crate::python::is_space;
 use crate::template::Templates;
-use crate::{EvalError, PythonRandom};
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// How documents become prompts.
 #[derive(Debug, Clone, Default)]
@@ -38,12 +37,13 @@ pub struct Rendered {
     pub skipped: Vec<String>,
 }
 
-/// A task with its data.
-struct Builder<'a> {
+/// A task with what its templates need.
+pub(super) struct Builder<'a> {
     task: &'a Task,
     prompting: &'a Prompting,
     templates: Templates,
-    documents: Vec<Value>,
+    /// The first document: all of a data set have its fields.
+    first: Value,
     has_choices: bool,
     /// The first document has a number for its text: choices are contexts.
     multiple_input: bool,
@@ -73,86 +73,64 @@ impl Task {
                 "retrieval: contexts are measured in a model's tokens, none is given",
             ));
         }
-        let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
-        let mut skipped = Vec::new();
-        let mut skip = prompting.skip_bad_rows.then_some(&mut skipped);
-        let split = split.map_or("test", String::as_str);
-        let documents = self.source.documents(&self.path, split, skip.as_deref_mut())?;
-        if documents.is_empty() {
+        let mut broken = BrokenRows::new(prompting.skip_bad_rows);
+        let questions = self.table(self.asked(), &mut broken)?;
+        let Some(first) = questions.documents().next().transpose()? else {
             return Err(EvalError::task(&self.path, "has no documents"));
-        }
-        let pool = if self.num_fewshot > 0 { self.pool(&documents, skip)? } else { Cow::Owned(Vec::new()) };
-        let random = PythonRandom::new(prompting.seed);
-        let builder = Builder::new(self, prompting, &documents)?;
-        let classes = if self.fewshot.sampler == Sampler::Balanced { builder.classes(&pool)? } else { Vec::new() };
-        let mut shots = Shots { sampler: self.fewshot.sampler, pool: &pool, classes, random };
-        let mut answered = HashMap::new();
-        let count = documents.len().min(prompting.limit.unwrap_or(usize::MAX));
-        let examples = (0..count).map(|doc| {
-            let wrong = |problem| EvalError::Document { task: self.task.clone(), doc, problem };
-            let before = builder.before(doc, &mut shots, &mut answered).map_err(wrong)?;
-            builder.example(doc, &before).map_err(wrong)
+        };
+        let builder = Builder::new(self, prompting, first)?;
+        let count = questions.len().min(prompting.limit.unwrap_or(usize::MAX));
+        let shots = match self.num_fewshot {
+            0 => Drawn::default(),
+            _ => Drawn::new(&builder, &questions, count, prompting.seed, &mut broken)?,
+        };
+        let examples = questions.documents().take(count).enumerate().map(|(doc, document)| {
+            let (document, wrong) = (document?, builder.wrong(doc));
+            let before = builder.before(&document, shots.before(doc)).map_err(&wrong)?;
+            builder.example(doc, document, &before).map_err(&wrong)
         });
         let examples = examples.collect::<Result<_, _>>()?;
-        Ok(Rendered { examples, documents: documents.len(), skipped })
-    }
-
-    /// Where examples are taken from: the few-shot split, given samples, or the training, validation or test split.
-    fn pool<'a>(
-        &'a self,
-        evaluated: &'a [Value],
-        skipped: Option<&mut Vec<String>>,
-    ) -> Result<Cow<'a, [Value]>, EvalError> {
-        let splits = &self.splits;
-        if self.fewshot.split.is_none()
-            && let Some(samples) = &self.fewshot.samples
-        {
-            return Ok(Cow::Borrowed(samples));
-        }
-        let named = [&self.fewshot.split, &splits.training, &splits.validation, &splits.test];
-        let asked = splits.test.as_ref().or(splits.validation.as_ref());
-        match named.into_iter().flatten().next() {
-            Some(split) if Some(split) != asked => Ok(Cow::Owned(self.source.documents(&self.path, split, skipped)?)),
-            _ => Ok(Cow::Borrowed(evaluated)),
-        }
+        let skipped = [self.left_out.clone(), broken.messages()].concat();
+        Ok(Rendered { examples, documents: questions.len(), skipped })
     }
 }
 
 impl<'a> Builder<'a> {
-    fn new(task: &'a Task, prompting: &'a Prompting, documents: &[Value]) -> Result<Self, EvalError> {
+    fn new(task: &'a Task, prompting: &'a Prompting, first: Value) -> Result<Self, EvalError> {
         let mut builder = Self {
             task,
             prompting,
             templates: Templates::new(),
-            documents: documents.to_vec(),
+            first,
             // The label of a text is looked up as it is written.
             has_choices: task.prompt.choices.is_some() && task.output != OutputType::Classification,
             multiple_input: false,
             multiple_target: false,
         };
-        let wrong = |problem| EvalError::Document { task: task.task.clone(), doc: 0, problem };
-        let filling = builder.filling(&documents[0]);
-        let numbered = matches!(task.prompt.question(filling).map_err(wrong)?, Question::Choice(_));
-        let several = task.prompt.answer(filling).map_err(wrong)?.is_array();
+        let filling = builder.filling(&builder.first);
+        let numbered = matches!(task.prompt.question(filling).map_err(builder.wrong(0))?, Question::Choice(_));
+        let several = task.prompt.answer(filling).map_err(builder.wrong(0))?.is_array();
         builder.multiple_input = numbered && builder.has_choices;
         builder.multiple_target = several;
         Ok(builder)
     }
 
+    pub fn task(&self) -> &'a Task {
+        self.task
+    }
+
+    /// What is wrong with a document, at its place.
+    fn wrong(&self, doc: usize) -> impl Fn(String) -> EvalError + use<'a> {
+        let task = self.task;
+        move |problem| EvalError::Document { task: task.task.clone(), doc, problem }
+    }
+
     fn filling<'b>(&'b self, document: &'b Value) -> Filling<'b> {
-        // Documents of one data set have the same fields.
-        let fields = self.documents.first().unwrap_or(document);
-        Filling { templates: &self.templates, document, fields, has_choices: self.has_choices }
+        Filling { templates: &self.templates, document, fields: &self.first, has_choices: self.has_choices }
     }
 
     /// What stands before a question: the description and the examples.
-    fn before(
-        &self,
-        doc: usize,
-        shots: &mut Shots,
-        known: &mut HashMap<usize, Vec<Part>>,
-    ) -> Result<Vec<Part>, String> {
-        let document = &self.documents[doc];
+    fn before(&self, document: &Value, shots: Result<Vec<Part>, String>) -> Result<Vec<Part>, String> {
         let description = match self.task.description.as_str() {
             "" => String::new(),
             description => self.filling(document).resolve(description).map_err(|p| format!("description: {p}"))?,
@@ -163,25 +141,12 @@ impl<'a> Builder<'a> {
         if !system.is_empty() {
             before.push(Part::new("system", system, ""));
         }
-        if self.task.num_fewshot > 0 {
-            // As in lm-evaluation-harness, also where neither split is named.
-            let asked = (self.task.fewshot.split == self.task.splits.test).then_some(document);
-            for shot in shots.draw(self.task.num_fewshot, asked)? {
-                let parts = match known.get(&shot) {
-                    Some(parts) => parts,
-                    None => {
-                        let parts = self.shot(&shots.pool[shot]).map_err(|p| format!("example {shot}: {p}"))?;
-                        known.entry(shot).or_insert(parts)
-                    }
-                };
-                before.extend_from_slice(parts);
-            }
-        }
+        before.extend(shots?);
         Ok(before)
     }
 
     /// A document as an example.
-    fn shot(&self, document: &Value) -> Result<Vec<Part>, String> {
+    pub fn shot(&self, document: &Value) -> Result<Vec<Part>, String> {
         let prompt = &self.task.fewshot.prompt;
         let filling = self.filling(document);
         let answer = prompt.answer(filling)?;
@@ -211,9 +176,9 @@ impl<'a> Builder<'a> {
         Ok(turn.answered(&answer, &self.task.fewshot.delimiter))
     }
 
-    fn example(&self, doc: usize, before: &[Part]) -> Result<Example, String> {
+    fn example(&self, doc: usize, document: Value, before: &[Part]) -> Result<Example, String> {
         let prompt = &self.task.prompt;
-        let filling = self.filling(&self.documents[doc]);
+        let filling = self.filling(&document);
         let question = prompt.question(filling)?;
         let answer = prompt.answer(filling)?;
         let choices = prompt.choices(filling)?.unwrap_or_default();
@@ -262,7 +227,7 @@ impl<'a> Builder<'a> {
                 }
             }
         };
-        Ok(Example { doc, document: self.documents[doc].clone(), requests, choices, gold })
+        Ok(Example { doc, document, requests, choices, gold })
     }
 
     /// Messages as the prompt: joined, or as the model's template writes them.
@@ -282,18 +247,13 @@ impl<'a> Builder<'a> {
         if self.prompting.chat.is_some() && !begun { "" } else { &prompt.target_delimiter }
     }
 
-    /// The right answer of each document that examples are taken from, as the number of a class.
-    fn classes(&self, pool: &[Value]) -> Result<Vec<usize>, EvalError> {
-        let mut known: Vec<String> = Vec::new();
-        let class = |(doc, document): (usize, &Value)| {
-            let wrong = |problem| EvalError::Document { task: self.task.task.clone(), doc, problem };
-            let answer = text(&self.task.fewshot.prompt.answer(self.filling(document)).map_err(wrong)?);
-            Ok(known.iter().position(|other| *other == answer).unwrap_or_else(|| {
-                known.push(answer);
-                known.len() - 1
-            }))
-        };
-        pool.iter().enumerate().map(class).collect()
+    /// The right answer of a document that examples are taken from, as the number of a class among those `known`.
+    pub fn class_of_example(&self, document: &Value, known: &mut Vec<String>) -> Result<usize, String> {
+        let answer = text(&self.task.fewshot.prompt.answer(self.filling(document))?);
+        Ok(known.iter().position(|other| *other == answer).unwrap_or_else(|| {
+            known.push(answer);
+            known.len() - 1
+        }))
     }
 
     fn choice_requests(&self, context: &str, choices: &[String]) -> Result<Vec<Request>, String> {

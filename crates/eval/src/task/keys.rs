@@ -175,6 +175,7 @@ impl Task {
             fewshot_delimiter,
             retrieval: retrieval(&mut keys)?,
             never_shots: !own && shots == Some(0),
+            left_out: Vec::new(),
         })
     }
 }
@@ -382,8 +383,13 @@ fn retrieval(keys: &mut Keys) -> Result<Option<Retrieval>, EvalError> {
     };
     let seed = inner.count("seed")?.unwrap_or(0) as u64;
     let passages = inner.text("passages")?.map(PathBuf::from);
+    let drop_unanswerable = match inner.text("unanswerable")?.as_deref() {
+        None | Some("keep") => false,
+        Some("drop") => true,
+        Some(other) => return Err(inner.wrong("unanswerable", format!("`{other}` is neither keep nor drop"))),
+    };
     inner.end()?;
-    Ok(Some(Retrieval { contexts: Contexts { tokens, gold, seed }, passages }))
+    Ok(Some(Retrieval { contexts: Contexts { tokens, gold, seed }, passages, drop_unanswerable }))
 }
 
 fn measures(keys: &mut Keys, output: OutputType) -> Result<Vec<Measure>, EvalError> {

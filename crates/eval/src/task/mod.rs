@@ -81,6 +81,8 @@ pub struct Task {
     fewshot_delimiter: String,
     /// The file says `num_fewshot: 0`, which then cannot be changed.
     never_shots: bool,
+    /// What is wrong with each row that was left out when contexts were built.
+    left_out: Vec<String>,
     /// Contexts are yet to be built.
     pub(crate) retrieval: Option<Retrieval>,
 }

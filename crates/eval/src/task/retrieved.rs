@@ -3,7 +3,7 @@
 use super::Task;
 use super::source::{Source, located};
 use crate::EvalError;
-use crate::data::Format;
+use crate::data::{BrokenRows, Format, Table};
 use serde_json::Value;
 use std::path::Path;
 
@@ -13,24 +13,20 @@ impl Task {
         &self.path
     }
 
-    /// The documents of the split that is asked.
-    pub(crate) fn asked_documents(&self) -> Result<Vec<Value>, EvalError> {
-        let split = self.splits.test.as_ref().or(self.splits.validation.as_ref());
-        self.source.documents(&self.path, split.map_or("test", String::as_str), None)
-    }
-
     /// The records of a file beside the task file; `.json` is SQuAD's.
-    pub(crate) fn records_of(&self, file: &Path) -> Result<Vec<Value>, EvalError> {
+    pub(crate) fn records_of(&self, file: &Path, broken: &mut BrokenRows) -> Result<Table<'_>, EvalError> {
         let path = located(&self.path, file);
         let squad = path.extension().is_some_and(|extension| extension == "json");
         let format = if squad { Some(Format::Squad) } else { Format::of(&path) };
         let unknown =
             || EvalError::task(&self.path, format!("retrieval.passages: {} has no known extension", path.display()));
-        format.ok_or_else(unknown)?.open(&path)?.collect()
+        let format = format.ok_or_else(unknown)?;
+        Table::of_files(vec![(path, format)], broken)
     }
 
-    /// Replaces the data by these documents.
-    pub(crate) fn own_documents(&mut self, documents: Vec<Value>) {
+    /// Replaces the data by these documents, beside which rows were left out.
+    pub(crate) fn own_documents(&mut self, documents: Vec<Value>, left_out: Vec<String>) {
         self.source = Source::Own(documents);
+        self.left_out = left_out;
     }
 }

@@ -1,7 +1,14 @@
 //! Which documents stand as examples before a question.
 
-use crate::PythonRandom;
+use super::Task;
+use super::build::Builder;
+use super::source::Split;
+use super::turn::Part;
+use crate::data::{BrokenRows, Table};
+use crate::{EvalError, PythonRandom};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How examples are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +22,133 @@ pub enum Sampler {
     Balanced,
 }
 
+/// The examples before each question, written once each.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    /// Which documents of the pool stand before a question.
+    of: Vec<Vec<usize>>,
+    written: HashMap<usize, Result<Vec<Part>, String>>,
+}
+
+impl Drawn {
+    /// Draws for the first `count` questions. Of the documents that examples are taken from no more is held than the examples.
+    pub fn new(
+        builder: &Builder,
+        questions: &Table,
+        count: usize,
+        seed: u64,
+        broken: &mut BrokenRows,
+    ) -> Result<Self, EvalError> {
+        let task = builder.task();
+        let elsewhere = match &task.fewshot.samples {
+            Some(samples) if task.fewshot.split.is_none() => Some(Table::Given(samples)),
+            _ => task.pool().map(|split| task.table(split, broken)).transpose()?,
+        };
+        let pool = elsewhere.as_ref().unwrap_or(questions);
+        // As in lm-evaluation-harness, also where neither split is named.
+        let among = task.fewshot.split == task.splits.test;
+        let (mut prints, mut classes, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let balanced = task.fewshot.sampler == Sampler::Balanced;
+        if among || balanced {
+            for (doc, document) in pool.documents().enumerate() {
+                let document = document?;
+                prints.push(print(&document));
+                if balanced {
+                    let wrong = |problem| EvalError::Document { task: task.task.clone(), doc, problem };
+                    classes.push(builder.class_of_example(&document, &mut known).map_err(wrong)?);
+                }
+            }
+        }
+        let asked = match &elsewhere {
+            _ if !among => Vec::new(),
+            None => prints.clone(),
+            Some(_) => {
+                let first = questions.documents().take(count);
+                first.map(|document| Ok(print(&document?))).collect::<Result<_, EvalError>>()?
+            }
+        };
+        let random = PythonRandom::new(seed);
+        let mut shots = Shots { sampler: task.fewshot.sampler, size: pool.len(), prints, classes, random };
+        let draw = |doc: usize| {
+            let drawn = shots.draw(task.num_fewshot, asked.get(doc).copied());
+            drawn.map_err(|problem| EvalError::Document { task: task.task.clone(), doc, problem })
+        };
+        let of: Vec<Vec<usize>> = (0..count).map(draw).collect::<Result<_, _>>()?;
+        let needed: HashSet<usize> = of.iter().flatten().copied().collect();
+        let mut written = HashMap::with_capacity(needed.len());
+        let mut documents = pool.documents().enumerate();
+        while written.len() < needed.len()
+            && let Some((place, document)) = documents.next()
+        {
+            let document = document?;
+            if needed.contains(&place) {
+                written.insert(place, builder.shot(&document));
+            }
+        }
+        Ok(Self { of, written })
+    }
+
+    /// What stands before a question.
+    ///
+    /// # Errors
+    /// An example that cannot be written.
+    pub fn before(&self, doc: usize) -> Result<Vec<Part>, String> {
+        let mut before = Vec::new();
+        for shot in self.of.get(doc).into_iter().flatten() {
+            match self.written.get(shot) {
+                Some(Ok(parts)) => before.extend_from_slice(parts),
+                Some(Err(problem)) => return Err(format!("example {shot}: {problem}")),
+                None => return Err(format!("example {shot}: is no longer in its file")),
+            }
+        }
+        Ok(before)
+    }
+}
+
+impl Task {
+    /// The split that examples are taken from, if it is another than the one that is asked: the few-shot, training, validation
+    /// or test split.
+    fn pool(&self) -> Option<Split<'_>> {
+        let splits = &self.splits;
+        let named = [
+            ("fewshot_split", &self.fewshot.split),
+            ("training_split", &splits.training),
+            ("validation_split", &splits.validation),
+            ("test_split", &splits.test),
+        ];
+        let first = named.into_iter().find_map(|(key, name)| Some(Split { key, name: name.as_deref()? }));
+        first.filter(|split| split.name != self.asked().name)
+    }
+}
+
+/// Equal documents have equal prints, and others different ones, but for one chance in 2⁶⁴.
+fn print(document: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    document.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Draws examples for one question after the other from one generator, as lm-evaluation-harness draws them.
-pub(crate) struct Shots<'a> {
+struct Shots {
     pub sampler: Sampler,
-    pub pool: &'a [Value],
+    /// How many documents there are to draw from.
+    pub size: usize,
+    /// The print of each, if a question may be among them.
+    pub prints: Vec<u64>,
     /// The class of each document of the pool, for [`Sampler::Balanced`].
     pub classes: Vec<usize>,
     pub random: PythonRandom,
 }
 
-impl Shots<'_> {
-    /// Which `n` documents of the pool come before a question. `asked` is the question where it may be in the pool itself.
+impl Shots {
+    /// Which `n` documents of the pool come before a question. `asked` is the question's print where it may be in the pool
+    /// itself.
     ///
     /// # Errors
     /// A sentence if there are too few.
-    pub fn draw(&mut self, n: usize, asked: Option<&Value>) -> Result<Vec<usize>, String> {
-        let other = |&i: &usize| asked.is_none_or(|asked| self.pool[i] != *asked);
-        let size = self.pool.len();
+    pub fn draw(&mut self, n: usize, asked: Option<u64>) -> Result<Vec<usize>, String> {
+        let (size, prints) = (self.size, &self.prints);
+        let other = |i: &usize| asked.is_none_or(|asked| prints[*i] != asked);
         let few = || format!("{n} examples are wanted, there are {size} document(s) to take them from");
         if self.sampler == Sampler::FirstN {
             let first: Vec<usize> = (0..size).filter(other).take(n).collect();
@@ -89,10 +206,10 @@ mod tests {
     proptest! {
         #[test]
         fn balanced_shots_are_balanced(classes in prop::collection::vec(0usize..3, 4..20), n in 1usize..4, seed in 0u64..50) {
-            let pool: Vec<Value> = (0..classes.len()).map(Value::from).collect();
+            let (size, prints) = (classes.len(), (0..classes.len() as u64).collect());
             let random = PythonRandom::new(seed);
-            let mut shots = Shots { sampler: Sampler::Balanced, pool: &pool, classes: classes.clone(), random };
-            let drawn = shots.draw(n, Some(&pool[0])).unwrap();
+            let mut shots = Shots { sampler: Sampler::Balanced, size, prints, classes: classes.clone(), random };
+            let drawn = shots.draw(n, Some(0)).unwrap();
             prop_assert!(drawn.len() == n && !drawn.contains(&0));
             let count = |docs: &[usize], class| docs.iter().filter(|&&doc| classes[doc] == class).count();
             let all: Vec<usize> = (1..classes.len()).collect();

@@ -1,7 +1,8 @@
 //! Where a task's documents come from.
 
+use super::Task;
 use crate::EvalError;
-use crate::data::{Delimited, Format, Header, align};
+use crate::data::{BrokenRows, Delimited, Format, Header, Table};
 use crate::hub::HubSet;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -20,43 +21,44 @@ pub(crate) enum Source {
     Hub(HubSet),
 }
 
-impl Source {
-    /// The documents of a split. Broken rows are errors, or go to `skipped` where it is given.
-    pub fn documents(
-        &self,
-        task: &Path,
-        split: &str,
-        mut skipped: Option<&mut Vec<String>>,
-    ) -> Result<Vec<Value>, EvalError> {
-        let files: Vec<(PathBuf, Format)> = match self {
-            Self::Own(documents) => return Ok(documents.clone()),
-            Self::Files { splits, format } => {
-                let Some((_, files)) = splits.iter().find(|(name, _)| name == split) else {
-                    let names: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
-                    let problem = format!("there is no split `{split}`; dataset_kwargs.data_files has {names:?}");
-                    return Err(EvalError::task(task, problem));
-                };
-                files.iter().map(|file| (located(task, file), format.clone())).collect()
-            }
-            Self::Folder(folder) => in_folder(task, folder, split)?,
-            Self::Hub(set) => {
-                let wrong = |problem| EvalError::task(task, format!("dataset_path: {problem}"));
-                set.files(split).map_err(wrong)?
-            }
-        };
-        let mut documents = Vec::new();
-        for (file, format) in files {
-            for record in format.open(&file)? {
-                match (record, &mut skipped) {
-                    (Ok(record), _) => documents.push(record),
-                    (Err(error @ EvalError::Io { .. }), _) => return Err(error),
-                    (Err(error), Some(skipped)) => skipped.push(error.to_string()),
-                    (Err(error), None) => return Err(error),
-                }
-            }
+/// A split, and the key of the task file that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Split<'a> {
+    pub key: &'static str,
+    pub name: &'a str,
+}
+
+impl Task {
+    /// The split whose documents are asked: the test split, or else the validation split.
+    pub(crate) fn asked(&self) -> Split<'_> {
+        match (&self.splits.test, &self.splits.validation) {
+            (Some(name), _) => Split { key: "test_split", name },
+            (None, Some(name)) => Split { key: "validation_split", name },
+            (None, None) => Split { key: "test_split", name: "test" },
         }
-        align(&mut documents);
-        Ok(documents)
+    }
+
+    /// The documents of a split.
+    pub(crate) fn table(&self, split: Split, broken: &mut BrokenRows) -> Result<Table<'_>, EvalError> {
+        let wrong =
+            |problem: String| EvalError::task(&self.path, format!("task `{}`, {}: {problem}", self.task, split.key));
+        let files = match &self.source {
+            Source::Own(documents) => return Ok(Table::Given(documents)),
+            Source::Files { splits, format } => {
+                let Some((_, files)) = splits.iter().find(|(name, _)| name == split.name) else {
+                    let names: Vec<&str> = splits.iter().map(|(name, _)| name.as_str()).collect();
+                    let (split, known) = (split.name, "dataset_kwargs.data_files has");
+                    return Err(wrong(format!("there is no split `{split}`; {known} {names:?}")));
+                };
+                files.iter().map(|file| (located(&self.path, file), format.clone())).collect()
+            }
+            Source::Folder(folder) => in_folder(folder, split.name)?.ok_or_else(|| {
+                let (folder, split) = (folder.display(), split.name);
+                wrong(format!("{folder} holds no file of the split `{split}`, such as {split}.jsonl"))
+            })?,
+            Source::Hub(set) => set.files(split.name).map_err(wrong)?,
+        };
+        Table::of_files(files, broken)
     }
 }
 
@@ -66,7 +68,8 @@ pub(crate) fn located(task: &Path, file: &Path) -> PathBuf {
     if !beside.exists() && file.exists() { file.to_owned() } else { beside }
 }
 
-fn in_folder(task: &Path, folder: &Path, split: &str) -> Result<Vec<(PathBuf, Format)>, EvalError> {
+/// The files of a split, if there are any.
+fn in_folder(folder: &Path, split: &str) -> Result<Option<Vec<(PathBuf, Format)>>, EvalError> {
     let entries = std::fs::read_dir(folder).map_err(|source| EvalError::Io { path: folder.to_owned(), source })?;
     let mut files: Vec<(PathBuf, Format)> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -77,11 +80,7 @@ fn in_folder(task: &Path, folder: &Path, split: &str) -> Result<Vec<(PathBuf, Fo
         .filter_map(|path| Format::of(&path).map(|format| (path, format)))
         .collect();
     files.sort_by(|a, b| a.0.cmp(&b.0));
-    if files.is_empty() {
-        let problem = format!("{} holds no file of the split `{split}`, such as {split}.jsonl", folder.display());
-        return Err(EvalError::task(task, problem));
-    }
-    Ok(files)
+    Ok(Some(files).filter(|files| !files.is_empty()))
 }
 
 /// The format that `dataset_path` names, with the options that `dataset_kwargs` gives it.
