@@ -367,6 +367,45 @@ fn intervals_stand_around_their_numbers() {
     assert!(error(&setting, &["--task", "choice.yaml", "--interval", "2"]).contains("between 0 and 1"));
 }
 
+/// The most memory that a run has at a time, in MiB, as often as it is looked at while it runs.
+#[cfg(target_os = "linux")]
+fn peak(setting: &Setting, arguments: &[&str]) -> usize {
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("junkdna"));
+    command.current_dir(setting.folder.path()).args(["eval", "--model"]).arg(&setting.model).args(arguments);
+    let mut run = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    let status = loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = peak.max(line.map_or(0, |line| line.trim_end_matches("kB").trim().parse().unwrap()));
+        if let Some(status) = run.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(status.success() && peak > 0);
+    peak / 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_are_not_held() {
+    let setting = Setting::new();
+    let document =
+        |i: usize, more: &str| format!("{{\"q\": \"w{}\", \"g\": {}, \"more\": \"{more}\"}}\n", 10 + i % 9, i % 2);
+    let arguments = ["--task", "choice.yaml", "--shots", "2", "--limit", "50"];
+    setting.write("d.jsonl", &(0..60).map(|i| document(i, "")).collect::<String>());
+    let small = peak(&setting, &arguments);
+    let long = "x".repeat(3000);
+    let file: String = (0..20_000).map(|i| document(i, &long)).collect();
+    setting.write("d.jsonl", &file);
+    let large = peak(&setting, &arguments);
+    assert!(large < small + 20, "{large} MiB with a file of {} MiB, {small} without", file.len() >> 20);
+    // All documents are asked, what they say beside the question is not kept.
+    let all = peak(&setting, &arguments[..2]);
+    assert!(all < small + 50, "{all} MiB with all documents of {} MiB, {small} without", file.len() >> 20);
+}
+
 const LABELLED: &str = "task: label\noutput_type: classification\ndataset_path: json\n\
                         dataset_kwargs: {data_files: {test: d.jsonl}}\ntest_split: test\ndoc_to_text: q\n\
                         doc_to_target: g\n";

@@ -1,7 +1,7 @@
 //! Data files of every format, whole, broken and streamed.
 
-use junkdna_eval::EvalError;
 use junkdna_eval::data::{Delimited, Format, Header};
+use junkdna_eval::{EvalError, Prompting, Task};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -154,6 +154,19 @@ fn a_broken_row_of_parquet_is_named() {
     let message = records[1].as_ref().unwrap_err().to_string();
     assert!(message.contains("f.parquet: row 2: column `b`"), "{message}");
     assert_eq!(records[2].as_ref().unwrap(), &json!({"b": "c"}));
+
+    // A task reads no more rows than it asks about.
+    let task = folder.path().join("t.yaml");
+    let data = "dataset_path: parquet\ndataset_kwargs: {data_files: {test: f.parquet}}\ntest_split: test\n";
+    std::fs::write(&task, format!("task: t\n{data}doc_to_text: b\ndoc_to_target: b\n")).unwrap();
+    let task = Task::load(&task).unwrap();
+    let prompting = Prompting { limit: Some(1), ..Prompting::default() };
+    let rendered = task.render(&prompting).unwrap();
+    assert_eq!((rendered.examples.len(), rendered.documents), (1, 3));
+    assert!(task.render(&Prompting::default()).unwrap_err().to_string().contains("row 2"));
+    // Rows that are left out are counted in the whole file.
+    let rendered = task.render(&Prompting { skip_bad_rows: true, ..prompting }).unwrap();
+    assert_eq!((rendered.examples.len(), rendered.documents, rendered.skipped.len()), (1, 2, 1));
 }
 
 #[test]

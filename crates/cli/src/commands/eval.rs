@@ -6,8 +6,8 @@ use crate::progress::Progress;
 use junkdna_difficulty::suite::{SuiteConfig, generate};
 use junkdna_eval::metrics::Response;
 use junkdna_eval::{
-    Chat, ChatTemplate, Document, OutputType, Prompting, Rendered, Results, Retrieved, Suite, Task, TaskScores,
-    classify,
+    Chat, ChatTemplate, Document, Example, Measured, OutputType, Prompting, Rendered, Results, Retrieved, Suite, Task,
+    TaskScores, classify,
 };
 use junkdna_experiment::{EncoderClassifier, write_whole};
 use junkdna_finetune::data::{Dataset, Example as Labelled, Label, Target};
@@ -33,6 +33,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         seed: arguments.seed,
         limit: arguments.limit,
         skip_bad_rows: arguments.skip_bad_rows,
+        drop_documents: arguments.samples.is_none(),
         system_instruction: arguments.system_instruction.clone(),
         chat: None,
     };
@@ -50,19 +51,21 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     let asked: Vec<(&Task, &Rendered)> = suite.tasks.iter().zip(&rendered).collect();
     let answers = Answers::of(&loaded, arguments, &asked, &mut progress)?;
     let mut results = Results { tasks: Vec::new(), groups: suite.groups };
-    let mut samples = Vec::new();
+    let mut samples = arguments.samples.as_ref().map(|_| String::new());
     let mut cut_contexts = serde_json::Map::new();
     for (((task, rendered), responses), cut) in asked.iter().zip(&answers.responses).zip(&answers.cut) {
-        let (scores, answers) = measure(task, rendered, responses, cut)?;
+        let measured = task.measure(&rendered.examples, responses, BOOTSTRAP_ITERATIONS)?;
+        if let Some(samples) = &mut samples {
+            add_samples(samples, task, &rendered.examples, responses, (&measured, cut))?;
+        }
         warn_of_cut(task, cut);
         cut_contexts.insert(task.task.clone(), json!(cut.iter().filter(|&&cut| cut > 0).count()));
-        results.tasks.push(scores);
-        samples.extend(answers);
+        results.tasks.push(TaskScores::new(task, rendered.examples.len(), rendered.documents, measured));
     }
     progress.finish();
     warn(&results);
-    if let Some(file) = &arguments.samples {
-        write_samples(file, &samples)?;
+    if let (Some(file), Some(samples)) = (&arguments.samples, &samples) {
+        write_whole(file, samples.as_bytes())?;
     }
     let mut json = results.to_json();
     json["config"] = json!({
@@ -101,7 +104,7 @@ type Interval<'a> = (&'a str, &'a str, &'a str, (f64, f64));
 
 fn intervals<'a>(tasks: &[Task], results: &'a Results, confidence: f64) -> Vec<Interval<'a>> {
     let of_task = |(task, scores): (&Task, &'a TaskScores)| {
-        let interval = |line: &'a junkdna_eval::Measured| {
+        let interval = |line: &'a Measured| {
             let interval = task.interval(line, confidence, INTERVAL_ITERATIONS)?;
             Some((scores.name.as_str(), line.metric.as_str(), line.filter.as_str(), interval))
         };
@@ -272,21 +275,23 @@ fn graded() -> Result<Vec<Task>, CliError> {
     generate(&SuiteConfig::default())?.into_iter().map(task).collect()
 }
 
-/// The scores of a task, and its answers one by one, each with the tokens that were cut off from its context.
-fn measure(
+/// The answers of a task one by one, as lines of JSON, each with the tokens that were cut off from its context.
+fn add_samples(
+    lines: &mut String,
     task: &Task,
-    rendered: &Rendered,
+    examples: &[Example],
     responses: &[Vec<Response>],
-    cut: &[usize],
-) -> Result<(TaskScores, Vec<Value>), CliError> {
-    let examples = &rendered.examples;
-    let measured = task.measure(examples, responses, BOOTSTRAP_ITERATIONS)?;
-    let mut samples = task.samples(examples, responses, &measured)?;
+    (measured, cut): (&[Measured], &[usize]),
+) -> Result<(), CliError> {
     // One sample an example for each pipeline of filters.
-    for (sample, cut) in samples.iter_mut().zip(cut.iter().cycle()).filter(|(_, cut)| **cut > 0) {
-        sample["cut_tokens"] = json!(cut);
+    for (sample, &cut) in task.samples(examples, responses, measured).zip(cut.iter().cycle()) {
+        let mut sample = sample?;
+        if cut > 0 {
+            sample["cut_tokens"] = json!(cut);
+        }
+        *lines += &format!("{sample}\n");
     }
-    Ok((TaskScores::new(task, examples.len(), rendered.documents, measured), samples))
+    Ok(())
 }
 
 /// Says how many contexts the model could not read whole.
@@ -306,9 +311,4 @@ fn warn(results: &Results) {
             eprintln!("group {}: {metric} is not over {}, which lack it", group.name, tasks.join(", "));
         }
     }
-}
-
-fn write_samples(file: &Path, samples: &[Value]) -> Result<(), CliError> {
-    let lines: String = samples.iter().map(|sample| format!("{sample}\n")).collect();
-    Ok(write_whole(file, lines.as_bytes())?)
 }

@@ -7,20 +7,18 @@ use serde_json::{Map, Value, json};
 impl Task {
     /// What was asked, answered and measured, one object a document and pipeline of filters, with the keys of
     /// lm-evaluation-harness's samples: `doc_id`, `doc`, `target`, `arguments`, `resps`, `filtered_resps`, `filter`,
-    /// `metrics` and each metric; `task` names the task.
-    ///
-    /// # Errors
-    /// Filters that fail, with the document.
-    pub fn samples(
-        &self,
-        examples: &[Example],
-        responses: &[Vec<Response>],
-        measured: &[Measured],
-    ) -> Result<Vec<Value>, EvalError> {
-        let mut samples = Vec::with_capacity(self.filters.len() * examples.len());
-        for filter in &self.filters {
+    /// `metrics` and each metric; `task` names the task. Each is made as it is asked for; filters that fail are errors with
+    /// the document.
+    pub fn samples<'a>(
+        &'a self,
+        examples: &'a [Example],
+        responses: &'a [Vec<Response>],
+        measured: &'a [Measured],
+    ) -> impl Iterator<Item = Result<Value, EvalError>> + 'a {
+        self.filters.iter().flat_map(move |filter| {
             let lines: Vec<&Measured> = measured.iter().filter(|line| line.filter == filter.name).collect();
-            for (index, (example, responses)) in examples.iter().zip(responses).enumerate() {
+            let answered = examples.iter().zip(responses).enumerate();
+            answered.map(move |(index, (example, responses))| {
                 let filtered = responses.iter().map(|response| match response {
                     Response::Text(text) => filter.apply(std::slice::from_ref(text)).map(Value::from),
                     other => Ok(plain(other)),
@@ -40,10 +38,9 @@ impl Task {
                 for line in &lines {
                     sample.insert(line.metric.clone(), json!(line.values[index]));
                 }
-                samples.push(sample.into());
-            }
-        }
-        Ok(samples)
+                Ok(sample.into())
+            })
+        })
     }
 
     fn arguments(&self, example: &Example) -> Value {

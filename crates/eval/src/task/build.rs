@@ -20,6 +20,8 @@ pub struct Prompting {
     pub limit: Option<usize>,
     /// Leave out rows of data files that are broken, and say so.
     pub skip_bad_rows: bool,
+    /// Do not keep the documents: only samples and metrics of one's own look at them once prompts are written.
+    pub drop_documents: bool,
     /// Said before everything, the task's description after it.
     pub system_instruction: Option<String>,
     /// Prompts are conversations, written as the model's template has them.
@@ -227,6 +229,7 @@ impl<'a> Builder<'a> {
                 }
             }
         };
+        let document = if self.prompting.drop_documents { Value::Null } else { document };
         Ok(Example { doc, document, requests, choices, gold })
     }
 

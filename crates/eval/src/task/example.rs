@@ -51,7 +51,7 @@ pub enum Gold {
 pub struct Example {
     /// Its number within the task.
     pub doc: usize,
-    /// The document itself.
+    /// The document itself; null where documents are dropped.
     pub document: serde_json::Value,
     /// What is asked: of a multiple choice, one request a choice, and one more each without context if the task's metrics
     /// need them.
