@@ -1,6 +1,6 @@
 //! The `junkdna` command line: arguments in, library calls, results out.
-#![forbid(unsafe_code)]
 
+mod allocator;
 mod arguments;
 mod commands;
 mod error;
@@ -12,11 +12,8 @@ use clap::Parser;
 use error::CliError;
 use std::process::ExitCode;
 
-// Burn's CPU backend allocates large temporaries for every operation; this allocator keeps their pages.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_pages();
     let filter = tracing_subscriber::EnvFilter::try_from_env("JUNKDNA_LOG");
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
