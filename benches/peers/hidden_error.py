@@ -6,26 +6,20 @@ mean cosine of the two.
 
 Each sequence stands alone. `--samples` takes the first N sequences; default: all.
 """
-import argparse
 import json
 
 import torch
-from calibration_tokens import read_samples
+from model_runs import add_held_out, held_out, parser_of
 from transformers import AutoModel
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("dense")
-    parser.add_argument("model")
-    parser.add_argument("tokens")
-    parser.add_argument("--length", type=int, default=256)
-    parser.add_argument("--samples", type=int)
+    add_held_out(parser)
     arguments = parser.parse_args()
 
-    with open(arguments.tokens, encoding="utf-8") as lines:
-        samples = arguments.samples or sum(1 for line in lines if line.strip())
-    sequences = torch.tensor(read_samples(arguments.tokens, arguments.model, samples, arguments.length))
+    sequences = held_out(arguments)
     dense, model = (
         AutoModel.from_pretrained(folder, dtype=torch.float32).eval() for folder in [arguments.dense, arguments.model]
     )

@@ -6,13 +6,12 @@
 Each sequence stands alone: its first token is only context, and the mean negative log-likelihood is taken over all
 tokens from the second on of all sequences. `--samples` takes the first N sequences; default: all.
 """
-import argparse
 import json
 import math
 import time
 
 import torch
-from calibration_tokens import read_samples
+from model_runs import add_held_out, held_out, parser_of
 from transformers import AutoModelForCausalLM
 
 
@@ -23,16 +22,11 @@ def negative_log_likelihood(model, ids):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("tokens")
-    parser.add_argument("--length", type=int, default=256)
-    parser.add_argument("--samples", type=int)
+    parser = parser_of(__doc__)
+    add_held_out(parser)
     arguments = parser.parse_args()
 
-    with open(arguments.tokens, encoding="utf-8") as lines:
-        samples = arguments.samples or sum(1 for line in lines if line.strip())
-    sequences = torch.tensor(read_samples(arguments.tokens, arguments.model, samples, arguments.length))
+    sequences = held_out(arguments)
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32).eval()
     start = time.perf_counter()
     with torch.inference_mode():

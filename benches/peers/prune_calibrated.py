@@ -12,12 +12,10 @@ to zero.
 SparseGPT: Frantar & Alistarh 2023, arXiv 2301.00774, Algorithm 1. Wanda: Sun et al. 2023, arXiv 2306.11695.
 """
 import argparse
-import json
-import resource
 import time
 
 import torch
-from calibration_tokens import read_samples
+from model_runs import add_calibration, compress, parser_of
 
 COLUMNS = 128  # columns that one threshold and one lazy update cover (B and B_s of the paper)
 DAMPING = 0.01  # of the mean diagonal of the Hessian
@@ -188,14 +186,6 @@ def prune(model, samples, method, amount, blocks):
     return clock, pruned
 
 
-def count_of(text):
-    """A number of at least one."""
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text}: at least 1 is wanted")
-    return count
-
-
 def pattern_of(text):
     """`N:M` as two numbers."""
     n, m = map(int, text.split(":"))
@@ -213,42 +203,26 @@ def sparsity_of(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("method", choices=METHODS)
-    parser.add_argument("model")
-    parser.add_argument("calibration")
-    parser.add_argument("--samples", type=count_of, default=128)
-    parser.add_argument("--length", type=count_of, default=256)
+    add_calibration(parser)
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--sparsity", type=sparsity_of, default=0.5)
     amount.add_argument("--pattern", type=pattern_of)
-    parser.add_argument("--out", help="folder for the pruned model")
-    parser.add_argument("--blocks", type=count_of, help="prune the first N blocks only; default: all")
     arguments = parser.parse_args()
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    samples = read_samples(arguments.calibration, arguments.model, arguments.samples, arguments.length)
-    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32).eval()
-    start = time.perf_counter()
-    with torch.inference_mode():
+    def work(model, samples):
         amount = (arguments.sparsity, arguments.pattern)
-        clock, pruned = prune(model, torch.tensor(samples), arguments.method, amount, arguments.blocks)
-    seconds = time.perf_counter() - start
-    zeros = sum(int((linear.weight == 0).sum()) for linear in pruned)
-    result = {
-        "method": arguments.method,
-        "blocks": len(model.model.layers[: arguments.blocks]),
-        "seconds": seconds,
-        **{f"seconds_{phase}": spent for phase, spent in clock.seconds.items()},
-        "threads": torch.get_num_threads(),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "sparsity": zeros / sum(linear.weight.numel() for linear in pruned),
-    }
-    if arguments.out:
-        model.save_pretrained(arguments.out)
-        AutoTokenizer.from_pretrained(arguments.model).save_pretrained(arguments.out)
-    print(json.dumps(result))
+        clock, pruned = prune(model, samples, arguments.method, amount, arguments.blocks)
+        return clock.seconds, lambda: {"sparsity": share_of_zeros(pruned)}
+
+    compress(arguments, arguments.method, work)
+
+
+def share_of_zeros(linears):
+    """Among the weights of these linears."""
+    zeros = sum(int((linear.weight == 0).sum()) for linear in linears)
+    return zeros / sum(linear.weight.numel() for linear in linears)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,9 @@ codes stand for.
 
 Frantar et al. 2022, arXiv 2210.17323, Algorithm 1; the walk over the blocks is that of prune_calibrated.py.
 """
-import argparse
-import json
-import resource
-import time
-
 import torch
-from calibration_tokens import read_samples
-from prune_calibrated import COLUMNS, METHODS, Hessian, count_of, inverse_factor, prune
+from model_runs import add_calibration, compress, parser_of
+from prune_calibrated import COLUMNS, METHODS, Hessian, inverse_factor, prune
 
 
 def grids(weights, bits):
@@ -57,38 +52,18 @@ METHODS["gptq"] = (Hessian, gptq)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("calibration")
-    parser.add_argument("--samples", type=count_of, default=128)
-    parser.add_argument("--length", type=count_of, default=256)
+    parser = parser_of(__doc__)
+    add_calibration(parser)
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=4)
     parser.add_argument("--group-size", type=int, default=64)
-    parser.add_argument("--out", help="folder for the quantized model")
-    parser.add_argument("--blocks", type=count_of, help="quantize the first N blocks only; default: all")
     arguments = parser.parse_args()
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    samples = read_samples(arguments.calibration, arguments.model, arguments.samples, arguments.length)
-    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32).eval()
-    start = time.perf_counter()
-    with torch.inference_mode():
+    def work(model, samples):
         amount = (arguments.bits, arguments.group_size)
-        clock, _ = prune(model, torch.tensor(samples), "gptq", amount, arguments.blocks)
-    result = {
-        "method": "gptq",
-        "bits": arguments.bits,
-        "blocks": len(model.model.layers[: arguments.blocks]),
-        "seconds": time.perf_counter() - start,
-        **{f"seconds_{phase}": spent for phase, spent in clock.seconds.items()},
-        "threads": torch.get_num_threads(),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    if arguments.out:
-        model.save_pretrained(arguments.out)
-        AutoTokenizer.from_pretrained(arguments.model).save_pretrained(arguments.out)
-    print(json.dumps(result))
+        clock, _ = prune(model, samples, "gptq", amount, arguments.blocks)
+        return clock.seconds, lambda: {"bits": arguments.bits}
+
+    compress(arguments, "gptq", work)
 
 
 if __name__ == "__main__":
