@@ -13,8 +13,11 @@ use junkdna_backend::{Blocks, HostMatrix, TokenTree};
 /// static grids ([`with_static_grids`](Self::with_static_grids)), and always in the order of activations
 /// ([`with_activation_order`](Self::with_activation_order)), beforehand, from the weights as they were.
 ///
-/// Rounding greedily promises nothing for any one output: a later column can only make up for an error as far as its own
-/// code reaches. Outputs that end farther from what they were on the calibration data than rounding to nearest leaves them
+/// What rounding greedily promises for an output is an error of at most half a step of each input given those behind it (the
+/// sum of (s_j / 2)² / U_jj², with H⁻¹ = Uᵀ U): the worst case of rounding to nearest, made smaller by how much inputs say about
+/// one another; not less than what rounding to nearest happens to leave, unless no input says anything about another, when both
+/// are the same. And not even that where a code has nowhere to go, at an end of its range: those are the degenerate outputs.
+/// Outputs that end farther from what they were on the calibration data than rounding to nearest leaves them
 /// are therefore rounded to nearest, unless [`with_fallback`](Self::with_fallback) says otherwise: with it no output is worse
 /// off, whatever the inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]

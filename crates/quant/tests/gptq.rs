@@ -4,7 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use junkdna_backend::calibration::{Hessian, Statistic};
 use junkdna_backend::{HostMatrix, Seed};
-use junkdna_quant::{Gptq, Granularity, QuantError, RoundToNearest, Scheme};
+use junkdna_quant::{Gptq, Granularity, Grid, QuantError, Range, RoundToNearest, Scheme};
 use proptest::prelude::*;
 
 /// Inputs that depend on one another, as those of a language model do: a few directions and a little noise.
@@ -88,6 +88,98 @@ proptest! {
         let gptq = Gptq::new(scheme).quantize(&weight, &hessian).unwrap();
         prop_assert_eq!(gptq, RoundToNearest::new(scheme).quantize(&weight).unwrap());
     }
+}
+
+/// Twice the range of the weights: few codes reach its ends.
+struct Wide;
+
+impl Range for Wide {
+    fn grid(&self, group: &[f32], scheme: &Scheme) -> Grid {
+        let ends = group.iter().fold((0.0f32, 0.0f32), |(low, high), &w| (low.min(w), high.max(w)));
+        scheme.grid_over(2.0 * ends.0, 2.0 * ends.1)
+    }
+}
+
+/// The squared error of a row over the damped inputs, and the most that greedy rounding leaves of it: with H = M Mᵀ, M upper
+/// triangular, the error is Σ (Σ_{i ≤ j} δ_i M_ij)², and each sum is what rounding input j to its grid alone left, at most half a
+/// step times M_jj.
+fn error_and_bound(inputs: &[f32], off: &[f64], step: f64) -> [f64; 2] {
+    let d_in = off.len();
+    let mut h = vec![vec![0.0; d_in]; d_in];
+    for x in inputs.chunks(d_in) {
+        for (i, row) in h.iter_mut().enumerate() {
+            row.iter_mut().zip(x).for_each(|(h, &y)| *h += 2.0 * f64::from(x[i]) * f64::from(y));
+        }
+    }
+    let damping = 0.01 * (0..d_in).map(|i| h[i][i]).sum::<f64>() / d_in as f64;
+    (0..d_in).for_each(|i| h[i][i] += damping);
+    let mut m = vec![vec![0.0f64; d_in]; d_in];
+    for j in (0..d_in).rev() {
+        for i in (0..=j).rev() {
+            let left = h[i][j] - (j + 1..d_in).map(|k| m[i][k] * m[j][k]).sum::<f64>();
+            m[i][j] = if i == j { left.sqrt() } else { left / m[j][j] };
+        }
+    }
+    let error = (0..d_in).map(|j| (0..=j).map(|i| off[i] * m[i][j]).sum::<f64>().powi(2)).sum();
+    [error, (0..d_in).map(|j| (step / 2.0 * m[j][j]).powi(2)).sum()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// What greedy rounding can promise without rounding to nearest to fall back to, and when it cannot: an output is at most
+    /// as far off as half a step of each input alone, given those behind it, unless a code had nowhere to go. Outputs with a code
+    /// at an end of its range are the only ones beyond that.
+    #[test]
+    fn outputs_beyond_the_bound_of_greedy_rounding_have_a_code_at_an_end_of_its_range(
+        seed in 0u64..1000, bits in 2u8..=8, wide: bool,
+    ) {
+        let (d_out, d_in) = (8, 16);
+        let (weight, inputs) = (matrix(d_out, d_in, seed), inputs(60, d_in, seed));
+        let scheme = Scheme::new(bits, false, Granularity::Channel).unwrap();
+        let gptq = Gptq::new(scheme).with_fallback(false);
+        let hessian = hessian(&inputs, d_in);
+        let quantized = match wide {
+            true => gptq.with_range(Wide).quantize(&weight, &hessian),
+            false => gptq.quantize(&weight, &hessian),
+        }.unwrap();
+        let rounded = quantized.dequantize();
+        for output in 0..d_out {
+            let codes = &quantized.codes()[output * d_in..(output + 1) * d_in];
+            let at_an_end = codes.iter().any(|&code| code == 0 || code == scheme.max_code());
+            let off: Vec<f64> =
+                weight.row(output).iter().zip(rounded.row(output)).map(|(w, r)| f64::from(*w) - f64::from(*r)).collect();
+            let [error, bound] = error_and_bound(&inputs, &off, quantized.scales()[output].into());
+            prop_assert!(at_an_end || error <= 1.001 * bound, "{} bits: {} beyond {}", bits, error, bound);
+        }
+    }
+}
+
+/// Both kinds of outputs exist: with wide ranges most have no code at an end, and at 2 bits some codes have nowhere to go and
+/// break the bound.
+#[test]
+fn the_bound_of_greedy_rounding_is_met_and_is_broken() {
+    let (d_out, d_in) = (8, 16);
+    let [mut inside, mut beyond] = [0, 0];
+    for seed in 0..40 {
+        let (weight, inputs) = (matrix(d_out, d_in, seed), inputs(60, d_in, seed));
+        let hessian = hessian(&inputs, d_in);
+        let quantized = |bits| {
+            let scheme = Scheme::new(bits, false, Granularity::Channel).unwrap();
+            Gptq::new(scheme).with_fallback(false)
+        };
+        let wide = quantized(6).with_range(Wide).quantize(&weight, &hessian).unwrap();
+        inside += wide.codes().chunks(d_in).filter(|codes| codes.iter().all(|&code| code > 0 && code < 63)).count();
+        let narrow = quantized(2).quantize(&weight, &hessian).unwrap();
+        let rounded = narrow.dequantize();
+        for output in 0..d_out {
+            let pairs = weight.row(output).iter().zip(rounded.row(output));
+            let off: Vec<f64> = pairs.map(|(w, r)| f64::from(*w) - f64::from(*r)).collect();
+            let [error, bound] = error_and_bound(&inputs, &off, narrow.scales()[output].into());
+            beyond += usize::from(error > 1.001 * bound);
+        }
+    }
+    assert!(inside > 100 && beyond > 0, "{inside} outputs without a code at an end, {beyond} beyond the bound");
 }
 
 /// Greedy rounding promises no smaller error for a single layer, only on average over layers: over many, at every width and
