@@ -2,6 +2,7 @@
 
 use crate::TokenTree;
 use burn::tensor::Tensor;
+use std::collections::BTreeSet;
 
 /// Sees the inputs of linear layers while a block runs.
 pub trait LinearObserver {
@@ -85,5 +86,16 @@ pub trait Blocks: Sync {
     fn folds(&self, block: usize) -> Vec<Fold> {
         let _ = block;
         Vec::new()
+    }
+
+    /// The model with what these weights read, by parameter path, rounded to `bits` token by token whenever it runs
+    /// ([`round_tokens`](crate::kernels::round_tokens)); observers see inputs as they were. `None` where the model cannot round
+    /// its inputs, or not those of these weights alone.
+    fn with_rounded_inputs(self, weights: &BTreeSet<String>, bits: u8) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        let _ = (weights, bits);
+        None
     }
 }

@@ -20,6 +20,7 @@ mod masked_softmax;
 mod residual_norm;
 mod rms_norm;
 mod rotary;
+mod round_tokens;
 mod swiglu;
 
 pub use adamw::{AdamWStep, Moved, adamw, sum_of_squares};
@@ -36,4 +37,5 @@ pub use masked_softmax::masked_softmax;
 pub use residual_norm::residual_norm;
 pub use rms_norm::rms_norm;
 pub use rotary::{Rotary, rotate};
+pub use round_tokens::round_tokens;
 pub use swiglu::swiglu;

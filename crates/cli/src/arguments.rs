@@ -215,8 +215,11 @@ pub struct Quantize {
     #[arg(long)]
     pub method: String,
     /// Bits of a code, 2 to 8
-    #[arg(long, required_unless_present = "codebook")]
+    #[arg(long, required_unless_present_any = ["codebook", "match_sparsity"])]
     pub bits: Option<u8>,
+    /// As many bits as take the bytes of the same weights pruned to this sparsity (`--format sparse-bitmask`)
+    #[arg(long, value_name = "SPARSITY", conflicts_with_all = ["bits", "codebook"])]
+    pub match_sparsity: Option<Sparsity>,
     /// nf4 or fp4 instead of integer codes
     #[arg(long, conflicts_with_all = ["bits", "symmetric"])]
     pub codebook: Option<Codebook>,
@@ -244,6 +247,9 @@ pub struct Quantize {
     /// Weights that are zero stay zero
     #[arg(long)]
     pub keep_zeros: bool,
+    /// Round what the quantized weights read to so many bits too, token by token, whenever the model runs
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(2..=8))]
+    pub activations: Option<u8>,
     #[command(flatten)]
     pub calibration: CalibrationArguments,
     /// Of the choice of calibration samples

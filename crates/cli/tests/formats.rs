@@ -157,6 +157,9 @@ fn a_format_for_another_compression_is_refused() {
         (prune(&["--sparsity=0.5", "--format=compressed-tensors"]), "without codes"),
         (quantize(&["--bits=4"], "sparse-bitmask"), "not pruned"),
         (quantize(&["--bits=4", "--group-size=8"], "gguf"), "groups of 32"),
+        (quantize(&["--bits=8", "--activations=8"], "float"), "inputs are rounded"),
+        (quantize(&["--bits=8", "--activations=9"], "compressed-tensors"), "--activations"),
+        (quantize(&["--bits=8", "--activations=8", "--include=q_proj"], "compressed-tensors"), "share an input"),
         (prune(&["--sparsity=0.5", "--format=zip"]), "unknown format `zip`"),
         (prune(&["--sparsity=0.5", "--format=sparse-24-bitmask"]), "--pattern 2:4"),
     ] {
@@ -165,6 +168,39 @@ fn a_format_for_another_compression_is_refused() {
         let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
         assert!(message.contains(words), "{message}");
         assert!(!out.exists());
+    }
+}
+
+/// Weights of 8 bits, which are stored in bytes, and of others, which are packed; all read inputs of 8 bits.
+const ACTIVATIONS: [&[&str]; 4] = [
+    &["--bits=8", "--symmetric", "--activations=8"],
+    &["--bits=8", "--symmetric", "--group-size=8", "--activations=8"],
+    &["--bits=4", "--symmetric", "--group-size=8", "--activations=8"],
+    &["--bits=8", "--activations=8"],
+];
+
+#[test]
+fn inputs_are_rounded_where_a_folder_says_so() {
+    for arguments in ACTIVATIONS {
+        let folder = tempdir().unwrap();
+        let model = exact().write(&folder);
+        let without: Vec<&str> = arguments.iter().copied().filter(|a| !a.starts_with("--activations")).collect();
+        let plain = score(&folder, &write(&folder, &model, "plain", &quantize(&without, "compressed-tensors")));
+        let rounding = score(&folder, &write(&folder, &model, "rounding", &quantize(arguments, "compressed-tensors")));
+        assert_within(0.1, &plain, &rounding, &format!("{arguments:?}"));
+        assert!(plain.iter().zip(&rounding).any(|(a, b)| (a - b).abs() > 1e-4), "{arguments:?}: {plain:?}");
+    }
+}
+
+#[test]
+fn parity_python_rounds_inputs_too() {
+    // Transformers 5.24 reads zero points only where it makes floats of the weights, and rounds no inputs then.
+    for arguments in &ACTIVATIONS[..2] {
+        let folder = tempdir().unwrap();
+        let model = exact().write(&folder);
+        let written = write(&folder, &model, "rounding", &quantize(arguments, "compressed-tensors"));
+        let Some(found) = python(&folder, &written) else { return };
+        assert_within(2e-3, &score(&folder, &written), &found, &format!("{arguments:?}"));
     }
 }
 

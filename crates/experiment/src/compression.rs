@@ -25,7 +25,7 @@ pub use rounding::GridRounding;
 pub use text_loss::TextLoss;
 
 /// Bits in which an uncompressed weight is shipped, for sizes.
-const SHIPPED_BITS: f64 = 16.0;
+pub(crate) const SHIPPED_BITS: f64 = 16.0;
 
 /// Rises whenever a method gives other numbers than before: results computed with an older one are not reused.
 const METHOD_VERSION: u32 = 1;
@@ -80,6 +80,8 @@ pub enum Compressed {
         summary: Summary,
         /// The codes, by parameter path.
         weights: BTreeMap<String, Quantized>,
+        /// In how many bits the weights' inputs are read, where not as they are.
+        input_bits: Option<u8>,
     },
 }
 
@@ -192,20 +194,8 @@ impl Compression {
             Self::Quantize { quantizer, scheme, options } => {
                 let work = Quantization { selection, samples, scheme: *scheme, options };
                 let QuantizedModule { module, weights, summary } = work.by(*quantizer, module, progress)?;
-                Ok((module, Compressed::Quantized { summary, weights }))
+                Ok((module, Compressed::Quantized { summary, weights, input_bits: options.activations }))
             }
-        }
-    }
-}
-
-impl Compressed {
-    /// Bits per compressed weight as it would be shipped: half precision for what is kept and one bit of mask for each
-    /// weight where weights were removed; codes, scales and zero points where they were quantized.
-    pub fn effective_bits(&self) -> f64 {
-        match self {
-            Self::Unchanged => SHIPPED_BITS,
-            Self::Pruned(mask) => SHIPPED_BITS * (1.0 - mask.sparsity()) + 1.0,
-            Self::Quantized { summary, .. } => summary.effective_bits(),
         }
     }
 }

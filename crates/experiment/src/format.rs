@@ -4,7 +4,7 @@ use crate::{Compressed, Compression, ExperimentError};
 use junkdna_model::gguf::{GgufTensor, TensorType, save_gguf};
 use junkdna_model::{Loaded, Model, SparseLayout, Storage};
 use junkdna_quant::Quantized;
-use junkdna_quant::compressed_tensors::quantization_config;
+use junkdna_quant::compressed_tensors::{in_bytes, quantization_config};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
@@ -16,8 +16,8 @@ pub enum Format {
     /// A Hugging Face folder of single floats: zeros, or the values that codes stand for.
     #[default]
     Float,
-    /// A Hugging Face folder with codes packed as compressed-tensors does (`pack-quantized`), the other matrices in half
-    /// precision.
+    /// A Hugging Face folder with codes packed as compressed-tensors does (`pack-quantized`; `int-quantized` for 8 bits where
+    /// inputs are rounded too), the other matrices in half precision.
     PackQuantized,
     /// A GGUF file with codes in its blocks (`Q8_0`, `Q4_0`, `Q4_1`, whichever the codes are), the other matrices in half
     /// precision.
@@ -62,6 +62,9 @@ impl Format {
     /// [`ExperimentError::Format`].
     pub fn check(self, compression: &Compression) -> Result<(), ExperimentError> {
         match (self, compression) {
+            (Self::Float | Self::Gguf, Compression::Quantize { options, .. }) if options.activations.is_some() => {
+                Err(self.cannot_hold("that inputs are rounded; use --format compressed-tensors".into()))
+            }
             (Self::Float, _) | (Self::PackQuantized | Self::Gguf, Compression::Quantize { .. }) => Ok(()),
             (Self::Sparse(_), Compression::Prune { .. }) => Ok(()),
             (Self::PackQuantized | Self::Gguf, _) => {
@@ -78,7 +81,7 @@ impl Format {
     pub fn save(self, loaded: &Loaded, compressed: &Compressed, out: &Path) -> Result<(), ExperimentError> {
         let storage = match (self, compressed) {
             (Self::Float, _) => return Ok(loaded.save(out)?),
-            (Self::PackQuantized, Compressed::Quantized { weights, .. }) => {
+            (Self::PackQuantized, Compressed::Quantized { weights, input_bits, .. }) => {
                 let linears = loaded.model.linears();
                 let mut packed = BTreeMap::new();
                 let mut by_module = Vec::with_capacity(weights.len());
@@ -86,12 +89,15 @@ impl Format {
                     let Some(linear) = linears.iter().find(|linear| linear.path == *path) else {
                         return Err(self.cannot_hold(format!("{path}, which is no linear: leave embeddings out")));
                     };
-                    let tensors = quantized.to_pack_quantized().map_err(|error| error.of_weight(path))?;
-                    packed.insert(path.clone(), tensors);
+                    let tensors = match in_bytes(&quantized.scheme(), *input_bits) {
+                        true => quantized.to_int_quantized(),
+                        false => quantized.to_pack_quantized(),
+                    };
+                    packed.insert(path.clone(), tensors.map_err(|error| error.of_weight(path))?);
                     by_module.push((linear.module.as_str(), quantized));
                 }
                 let names = linears.iter().map(|linear| linear.module.as_str());
-                Storage { weights: packed, quantization_config: quantization_config(by_module, names)? }
+                Storage { weights: packed, quantization_config: quantization_config(by_module, names, *input_bits)? }
             }
             (Self::Gguf, Compressed::Quantized { weights, .. }) => return save_gguf_file(loaded, weights, out),
             (Self::Sparse(layout), Compressed::Pruned(mask)) => {

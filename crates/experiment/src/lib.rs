@@ -14,6 +14,7 @@ mod format;
 mod plan;
 pub mod report;
 mod run;
+mod size;
 mod tasks;
 pub mod training;
 
@@ -31,3 +32,4 @@ pub use format::Format;
 pub use plan::{GapPlan, GradedPlan, Grid, LevelPlan, Models, Plan, SourcePlan, TaskPlan, TrainedTask, TrainingPlan};
 pub use report::Report;
 pub use run::{Event, Options, Run, run};
+pub use size::{SameSize, Size, width_of_size};

@@ -44,6 +44,11 @@ pub trait Checkpoint: Send + Sync {
         Ok(None)
     }
 
+    /// In how many bits a linear reads its input, token by token, by the name of its weight; `None` where it reads it as it is.
+    fn input_bits(&self, _name: &str) -> Option<u8> {
+        None
+    }
+
     /// The type that a tensor is stored in, such as `F32`, `BF16` or `Q4_1`.
     fn dtype(&self, name: &str) -> Option<String>;
 

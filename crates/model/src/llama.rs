@@ -9,12 +9,13 @@ pub use block::{Block, Mlp};
 
 use crate::compact::{embed, unembed, wide_linear};
 use crate::config::LlamaConfig;
-use block::STAGES;
+use block::{InputBits, STAGES, read};
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
 use junkdna_backend::kernels::{AttentionMask, Heads, Rotary};
 use junkdna_backend::{Blocks, CausalLm, Fold, FoldSource, KeyValues, LinearObserver, TokenTree};
+use std::collections::BTreeSet;
 
 /// A Llama decoder with its head.
 #[derive(Module, Debug)]
@@ -25,6 +26,9 @@ pub struct Llama {
     pub lm_head: Option<Linear>,
     #[module(skip)]
     config: LlamaConfig,
+    /// One for each block; none where all inputs are read as they are.
+    #[module(skip)]
+    input_bits: Vec<InputBits>,
 }
 
 /// The decoder without its head.
@@ -62,6 +66,7 @@ impl Llama {
             },
             lm_head: (!config.tie_word_embeddings).then(|| linear.init(device)),
             config: config.clone(),
+            input_bits: Vec::new(),
         }
     }
 
@@ -76,6 +81,15 @@ impl Llama {
         self.config.num_attention_heads = heads;
         self.config.num_key_value_heads = key_value_heads;
         self
+    }
+
+    /// Whether some linears read their inputs in few bits.
+    pub fn rounds_inputs(&self) -> bool {
+        !self.input_bits.is_empty()
+    }
+
+    fn input_bits(&self, block: usize) -> InputBits {
+        self.input_bits.get(block).copied().unwrap_or_default()
     }
 
     fn heads(&self) -> Heads {
@@ -114,7 +128,8 @@ impl CausalLm for Llama {
         let mut state = self.start(tree, past.len());
         let mut kept = Vec::with_capacity(self.model.layers.len());
         for (layer, block) in self.model.layers.iter().enumerate() {
-            let (hidden, keys_values) = block.forward(&state, past.layer_parts(layer), self.heads());
+            let (hidden, keys_values) =
+                block.forward(&state, past.layer_parts(layer), self.heads(), self.input_bits(layer));
             state.hidden = hidden;
             kept.push(keys_values);
         }
@@ -158,7 +173,7 @@ impl Blocks for Llama {
         let layer = &self.model.layers[block];
         let input = layer.input(stage, &state);
         observer.observe(&paths(block, STAGES[stage]), &input);
-        layer.run(stage, input, state, self.heads())
+        layer.run(stage, read(input, self.input_bits(block)[stage]), state, self.heads())
     }
 
     fn observe_stage(&self, block: usize, stage: usize, state: State, observer: &mut dyn LinearObserver) {
@@ -189,6 +204,25 @@ impl Blocks for Llama {
             folds.push(linear("self_attn.v_proj", self.config.attention_bias, "self_attn.o_proj"));
         }
         folds
+    }
+
+    /// Linears that share an input read it in the same bits.
+    fn with_rounded_inputs(mut self, weights: &BTreeSet<String>, bits: u8) -> Option<Self> {
+        let (blocks, mut left) = (self.num_blocks(), weights.len());
+        self.input_bits.resize(blocks, InputBits::default());
+        for block in 0..blocks {
+            for (stage, names) in STAGES.iter().enumerate() {
+                match paths(block, names).iter().filter(|&path| weights.contains(path)).count() {
+                    0 => {}
+                    readers if readers == names.len() => {
+                        self.input_bits[block][stage] = Some(bits);
+                        left -= readers;
+                    }
+                    _ => return None,
+                }
+            }
+        }
+        (left == 0).then_some(self)
     }
 }
 
@@ -244,5 +278,38 @@ pub(crate) mod tests {
             let hidden = block::norm(&model.model.norm, state.hidden).into_data();
             hidden.assert_approx_eq::<f32>(&expected.clone().into_data(), Tolerance::default());
         }
+    }
+
+    /// Block by block and as a whole; of some linears only, and of none.
+    #[test]
+    fn inputs_are_rounded_where_that_is_asked_for() {
+        struct Nobody;
+        impl LinearObserver for Nobody {
+            fn observe(&mut self, _weights: &[String], _input: &Tensor<2>) {}
+        }
+        let model = llama(&Device::flex());
+        let tree = TokenTree::sequence(&[1, 5, 2, 7, 10, 3], 0);
+        let hidden =
+            |model: &Llama| -> Vec<f32> { model.forward(&tree, &KeyValues::default()).0.into_data().iter().collect() };
+        let by_block = |model: &Llama| -> Vec<f32> {
+            let state = (0..2).fold(model.embed(&tree), |state, block| model.forward_block(block, state, &mut Nobody));
+            block::norm(&model.model.norm, state.hidden).into_data().iter().collect()
+        };
+        let all: Vec<String> = (0..2).flat_map(|block| STAGES.map(|names| paths(block, names)).concat()).collect();
+        let rounded =
+            |paths: &[String], bits| model.clone().with_rounded_inputs(&paths.iter().cloned().collect(), bits);
+        let dense = hidden(&model);
+        let error = |values: &[f32]| values.iter().zip(&dense).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let (eight, four) = (rounded(&all, 8).unwrap(), rounded(&all, 4).unwrap());
+        let down = rounded(&all[6..7], 8).unwrap();
+        let [of_eight, of_four, of_down] = [&eight, &four, &down].map(|model| error(&hidden(model)));
+        assert!(0.0 < of_down && of_down < of_eight && of_eight < of_four, "{of_down}, {of_eight}, {of_four}");
+        for (whole, blocks) in hidden(&eight).iter().zip(by_block(&eight)) {
+            assert!((whole - blocks).abs() < 1e-3, "{whole} and {blocks}");
+        }
+        assert!(eight.rounds_inputs() && !model.rounds_inputs());
+        // Queries, keys and values read one input.
+        assert!(rounded(&all[..2], 8).is_none());
+        assert!(rounded(&["lm_head.weight".to_owned()], 8).is_none());
     }
 }

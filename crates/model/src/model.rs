@@ -6,8 +6,8 @@ use crate::{Bert, BertConfig, LinearName, Llama, ModelConfig, ModelError, Sparse
 use crate::{export, export_as, linears, load, load_compact, write_folder};
 use burn::module::Module;
 use burn::tensor::Device;
-use junkdna_backend::{HostMatrix, Selection, TokenCodec, weights};
-use std::collections::BTreeSet;
+use junkdna_backend::{Blocks, HostMatrix, Selection, TokenCodec, weights};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A model of one of the supported architectures.
@@ -43,7 +43,10 @@ impl Model {
     /// Tensors that are missing, have another shape, hold a NaN or an infinity, or have no place in the architecture.
     pub fn load(config: &ModelConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Result<Self, ModelError> {
         match config {
-            ModelConfig::Llama(config) => load(Llama::new(config, device), checkpoint, str::to_owned).map(Self::Llama),
+            ModelConfig::Llama(config) => {
+                let model = load(Llama::new(config, device), checkpoint, str::to_owned)?;
+                with_rounded_inputs(model, checkpoint).map(Self::Llama)
+            }
             ModelConfig::Bert(config) => bert(config, checkpoint, device).map(Self::Bert),
         }
     }
@@ -59,7 +62,8 @@ impl Model {
     ) -> Result<Self, ModelError> {
         match config {
             ModelConfig::Llama(config) => {
-                load_compact(Llama::new(config, device), checkpoint, str::to_owned).map(Self::Llama)
+                let model = load_compact(Llama::new(config, device), checkpoint, str::to_owned)?;
+                with_rounded_inputs(model, checkpoint).map(Self::Llama)
             }
             // Encoders are small, and nothing scores them yet.
             ModelConfig::Bert(_) => Self::load(config, checkpoint, device),
@@ -112,6 +116,24 @@ impl Model {
     }
 }
 
+/// The model with inputs of linears rounded as the checkpoint says.
+fn with_rounded_inputs<M: Blocks>(mut model: M, checkpoint: &dyn Checkpoint) -> Result<M, ModelError> {
+    let mut by_bits: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
+    for name in checkpoint.names() {
+        if let Some(bits) = checkpoint.input_bits(&name) {
+            by_bits.entry(bits).or_default().insert(name);
+        }
+    }
+    for (bits, weights) in by_bits {
+        model = model.with_rounded_inputs(&weights, bits).ok_or_else(|| {
+            let problem = "says that inputs are rounded which this cannot round: of encoders, or of some of the linears that share \
+                           an input";
+            ModelError::config(&checkpoint.location().join("config.json"), "quantization_config", problem)
+        })?;
+    }
+    Ok(model)
+}
+
 fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Result<Bert, ModelError> {
     let names = checkpoint.names();
     let family = format!("{}.", config.family.model_type());
@@ -123,7 +145,7 @@ fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Re
         // An encoder that was saved out of a task model has the prefix without the head.
         if name.starts_with("classifier.") || name.starts_with(&prefix) { name } else { format!("{prefix}{name}") }
     };
-    load(empty.clone(), checkpoint, name)
+    with_rounded_inputs(load(empty.clone(), checkpoint, name)?, checkpoint)
 }
 
 impl Loaded {
@@ -175,6 +197,9 @@ impl Loaded {
     }
 
     fn save_with(&self, folder: &Path, storage: Option<&Storage>) -> Result<(), ModelError> {
+        if storage.is_none() && matches!(&self.model, Model::Llama(model) if model.rounds_inputs()) {
+            tracing::warn!("{}: a folder of floats does not say that inputs of linears are rounded", folder.display());
+        }
         write_folder(folder, |folder| {
             let mut config = self.model.config().to_json();
             if let Some(storage) = storage {

@@ -1,6 +1,6 @@
-//! Codes as the `pack-quantized` tensors of compressed-tensors, which Transformers and vLLM load.
+//! Codes as the `pack-quantized` and `int-quantized` tensors of compressed-tensors, which Transformers and vLLM load.
 //!
-//! The layout is that of the Python package's sources (`compressors/pack_quantized`,
+//! The layouts are those of the Python package's sources (`compressors/pack_quantized`, `compressors/naive_quantized`,
 //! <https://github.com/vllm-project/compressed-tensors>, 0.15 and later).
 
 use crate::{Codes, Granularity, QuantError, Quantized, Scheme, ZeroPoint};
@@ -19,14 +19,11 @@ impl Quantized {
     /// [`QuantError::NotPackable`] for what the layout does not have: codebooks, zero points between the codes, factors of
     /// inputs, outliers.
     pub fn to_pack_quantized(&self) -> Result<Vec<(&'static str, TensorData)>, QuantError> {
-        let bits = packable(&self.scheme())?;
-        if self.input_scales().is_some() || !self.outliers().is_empty() {
-            return Err(QuantError::NotPackable { what: "factors of inputs and outliers".into() });
-        }
+        let bits = self.packable()?;
         let (d_out, d_in) = (self.d_out(), self.d_in());
         let groups = self.scales().len() / d_out.max(1);
         let one = self.scheme().granularity() == Granularity::Tensor;
-        let shape = if one { vec![1] } else { vec![d_out, groups] };
+        let shape = self.shape_of_scales();
         let mut tensors = vec![
             ("weight_packed", words(pack_rows(self.codes(), d_in, bits), [d_out, words_of_row(d_in, bits)])),
             ("weight_scale", scales(self.scales(), self.scheme().scales(), shape)),
@@ -36,6 +33,43 @@ impl Quantized {
             tensors.push(("weight_zero_point", self.packed_zeros(bits, groups, one)));
         }
         Ok(tensors)
+    }
+
+    /// The tensors as which a weight of 8 bits is stored whose input is rounded too: `weight`, signed bytes `[d_out, d_in]`,
+    /// `weight_scale` `[d_out, groups]`, and unless zero is the middle code `weight_zero_point`.
+    ///
+    /// # Errors
+    /// As [`to_pack_quantized`](Self::to_pack_quantized); codes of other widths.
+    pub fn to_int_quantized(&self) -> Result<Vec<(&'static str, TensorData)>, QuantError> {
+        if self.packable()? != 8 {
+            return Err(QuantError::NotPackable { what: format!("{} codes in bytes", self.scheme()) });
+        }
+        let signed = |code: u8| code.wrapping_sub(1 << 7) as i8;
+        let codes: Vec<i8> = self.codes().iter().map(|&code| signed(code)).collect();
+        let mut tensors = vec![
+            ("weight", TensorData::new(codes, [self.d_out(), self.d_in()])),
+            ("weight_scale", scales(self.scales(), self.scheme().scales(), self.shape_of_scales())),
+        ];
+        if !self.scheme().symmetric() {
+            let zeros: Vec<i8> = self.zeros().iter().map(|&zero| signed(zero as u8)).collect();
+            tensors.push(("weight_zero_point", TensorData::new(zeros, self.shape_of_scales())));
+        }
+        Ok(tensors)
+    }
+
+    /// Its bits, if the layouts have all that it holds.
+    fn packable(&self) -> Result<u8, QuantError> {
+        if self.input_scales().is_some() || !self.outliers().is_empty() {
+            return Err(QuantError::NotPackable { what: "factors of inputs and outliers".into() });
+        }
+        packable(&self.scheme())
+    }
+
+    fn shape_of_scales(&self) -> Vec<usize> {
+        match self.scheme().granularity() {
+            Granularity::Tensor => vec![1],
+            _ => vec![self.d_out(), self.scales().len() / self.d_out().max(1)],
+        }
     }
 
     /// Zero points, packed down the outputs; the only one of a matrix as it is, less the middle code.
@@ -54,13 +88,15 @@ impl Quantized {
 }
 
 /// `quantization_config` of a model's `config.json`, for these weights by module name (`model.layers.0.mlp.up_proj`);
-/// `linears` names all linears of the model.
+/// `linears` names all linears of the model. With `input_bits` the weights' inputs are rounded to so many bits, token by token,
+/// whenever the model runs; weights of 8 bits are then stored as [`Quantized::to_int_quantized`] has them.
 ///
 /// # Errors
 /// As [`Quantized::to_pack_quantized`], naming the module.
 pub fn quantization_config<'a>(
     weights: impl IntoIterator<Item = (&'a str, &'a Quantized)>,
     linears: impl IntoIterator<Item = &'a str>,
+    input_bits: Option<u8>,
 ) -> Result<Value, QuantError> {
     let mut groups: Vec<(Scheme, Vec<&str>)> = Vec::new();
     let mut all = BTreeMap::new();
@@ -75,18 +111,29 @@ pub fn quantization_config<'a>(
     }
     let ignored: Vec<&str> = linears.into_iter().filter(|linear| !all.contains_key(linear)).collect();
     let one = groups.len() == 1;
+    let formats: Vec<&str> = groups.iter().map(|(scheme, _)| layout(scheme, input_bits)).collect();
+    let format = match formats.split_first() {
+        Some((first, rest)) if rest.iter().any(|other| other != first) => "mixed-precision",
+        Some((first, _)) => first,
+        None => PACKED,
+    };
+    let inputs = input_bits.map(|bits| {
+        json!({
+            "num_bits": bits, "type": "int", "symmetric": true, "strategy": "token", "group_size": null, "dynamic": true,
+        })
+    });
     let groups = groups.into_iter().enumerate().map(|(number, (scheme, modules))| {
         // One scheme for all: the class, which loaders that fuse linears understand too.
         let targets = if one { vec!["Linear"] } else { modules };
         let group = json!({
-            "targets": targets, "weights": arguments(&scheme), "input_activations": null, "output_activations": null,
-            "format": "pack-quantized",
+            "targets": targets, "weights": arguments(&scheme), "input_activations": inputs, "output_activations": null,
+            "format": layout(&scheme, input_bits),
         });
         (format!("group_{number}"), group)
     });
     Ok(json!({
         "quant_method": "compressed-tensors",
-        "format": "pack-quantized",
+        "format": format,
         "quantization_status": "compressed",
         "global_compression_ratio": null,
         "kv_cache_scheme": null,
@@ -95,8 +142,20 @@ pub fn quantization_config<'a>(
     }))
 }
 
+const PACKED: &str = "pack-quantized";
+
+/// The layout of a weight whose input is read in so many bits.
+fn layout(scheme: &Scheme, input_bits: Option<u8>) -> &'static str {
+    if in_bytes(scheme, input_bits) { "int-quantized" } else { PACKED }
+}
+
+/// Whether a weight is stored as [`Quantized::to_int_quantized`] has it.
+pub fn in_bytes(scheme: &Scheme, input_bits: Option<u8>) -> bool {
+    input_bits.is_some() && scheme.bits() == 8
+}
+
 /// Its bits, if the layout has such codes.
-fn packable(scheme: &Scheme) -> Result<u8, QuantError> {
+pub(crate) fn packable(scheme: &Scheme) -> Result<u8, QuantError> {
     match scheme.codes() {
         Codes::Integer { bits, zero_point: ZeroPoint::Middle | ZeroPoint::Code } => Ok(bits),
         other => Err(QuantError::NotPackable { what: format!("{other} codes") }),

@@ -91,6 +91,12 @@ pub enum QuantError {
         /// Inputs of the linears.
         inputs: usize,
     },
+    /// A model that does not round what its linears read, or not what some of them read alone.
+    #[error(
+        "the model cannot round the inputs of these weights: decoders can those of the linears in their blocks, where all that \
+         share an input are quantized"
+    )]
+    RoundedInputs,
     /// A rule for a part of the module that holds nothing.
     #[error("width {number} ({bits} bits) is for parameters that are not among the selected weights")]
     NoSuchWeights {

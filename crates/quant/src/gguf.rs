@@ -1,10 +1,63 @@
 //! Codes as the blocks of GGUF files.
 
-use crate::{Codes, QuantError, Quantized, ScaleDtype, ZeroPoint};
+use crate::{Codes, Granularity, QuantError, Quantized, ScaleDtype, Scheme, ZeroPoint};
 use burn::tensor::f16;
 
 /// Weights of a block; each has a scale of its own.
-const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 32;
+
+/// A type of blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// A scale and 32 signed bytes.
+    Q8_0,
+    /// A scale and 32 codes of 4 bits.
+    Q4_0,
+    /// A scale, a minimum and 32 codes of 4 bits.
+    Q4_1,
+}
+
+impl Block {
+    /// The blocks of a scheme's codes, in rows of `d_in`.
+    pub(crate) fn of(scheme: &Scheme, d_in: usize) -> Result<Self, QuantError> {
+        let no = |what: String| Err(QuantError::NotGguf { what });
+        let size = match scheme.granularity() {
+            Granularity::Tensor => return no("one scale for a matrix".into()),
+            Granularity::Channel => d_in,
+            Granularity::Group(size) => size,
+        };
+        if size != BLOCK || !d_in.is_multiple_of(BLOCK) {
+            return no(format!("{d_in} inputs in groups of {size}"));
+        }
+        if scheme.scales() != ScaleDtype::F16 {
+            return no(format!("{:?} scales", scheme.scales()));
+        }
+        match scheme.codes() {
+            Codes::Integer { bits: 8, zero_point: ZeroPoint::Middle } => Ok(Self::Q8_0),
+            Codes::Integer { bits: 4, zero_point: ZeroPoint::Middle } => Ok(Self::Q4_0),
+            Codes::Integer { bits: 4, zero_point: ZeroPoint::Code | ZeroPoint::Real } => Ok(Self::Q4_1),
+            other => no(format!("{other} codes")),
+        }
+    }
+
+    /// Bytes of one.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Q8_0 => 2 + BLOCK,
+            Self::Q4_0 => 2 + BLOCK / 2,
+            Self::Q4_1 => 4 + BLOCK / 2,
+        }
+    }
+
+    /// As files call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "Q8_0",
+            Self::Q4_0 => "Q4_0",
+            Self::Q4_1 => "Q4_1",
+        }
+    }
+}
 
 impl Quantized {
     /// The blocks that the weight is stored as, row after row, and the name of their type: `Q8_0` for symmetric codes of 8
@@ -15,33 +68,21 @@ impl Quantized {
     /// [`QuantError::NotGguf`] for other codes, groups of other than 32 inputs, scales that are not half floats, factors of
     /// inputs and outliers.
     pub fn to_gguf(&self) -> Result<(&'static str, Vec<u8>), QuantError> {
-        let no = |what: &str| Err(QuantError::NotGguf { what: what.into() });
-        if self.group_len() != BLOCK || !self.d_in().is_multiple_of(BLOCK) {
-            return no(&format!("{} inputs in groups of {}", self.d_in(), self.group_len()));
-        }
-        if self.scheme().scales() != ScaleDtype::F16 {
-            return no(&format!("{:?} scales", self.scheme().scales()));
-        }
+        let block = Block::of(&self.scheme(), self.d_in())?;
         if self.input_scales().is_some() || !self.outliers().is_empty() {
-            return no("factors of inputs and outliers");
+            return Err(QuantError::NotGguf { what: "factors of inputs and outliers".into() });
         }
-        match self.scheme().codes() {
-            Codes::Integer { bits: 8, zero_point: ZeroPoint::Middle } => Ok(("Q8_0", self.blocks(q8_0))),
-            Codes::Integer { bits: 4, zero_point: ZeroPoint::Middle } => Ok(("Q4_0", self.blocks(q4_0))),
-            Codes::Integer { bits: 4, zero_point: ZeroPoint::Code | ZeroPoint::Real } => {
-                Ok(("Q4_1", self.blocks(q4_1)))
-            }
-            other => no(&format!("{other} codes")),
-        }
-    }
-
-    fn blocks(&self, block: impl Fn(&[u8], f32, f32, &mut Vec<u8>)) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.codes().len() / BLOCK * (2 + BLOCK));
+        let write = match block {
+            Block::Q8_0 => q8_0,
+            Block::Q4_0 => q4_0,
+            Block::Q4_1 => q4_1,
+        };
+        let mut bytes = Vec::with_capacity(self.codes().len() / BLOCK * block.bytes());
         let grids = self.scales().iter().zip(self.zeros());
         for (codes, (&scale, &zero)) in self.codes().chunks(BLOCK).zip(grids) {
-            block(codes, scale, zero, &mut bytes);
+            write(codes, scale, zero, &mut bytes);
         }
-        bytes
+        Ok((block.name(), bytes))
     }
 }
 

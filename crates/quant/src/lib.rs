@@ -27,6 +27,7 @@ mod round_to_nearest;
 #[cfg(feature = "calibration")]
 mod scaled;
 mod scheme;
+mod size;
 #[cfg(feature = "calibration")]
 mod smoothquant;
 mod summary;
@@ -48,6 +49,7 @@ pub use quantized::{Outlier, Quantized};
 pub use range::{Hqq, LeastError, MinMax, Range};
 pub use round_to_nearest::RoundToNearest;
 pub use scheme::{Codes, Granularity, Scheme, ZeroPoint};
+pub use size::{CodeFormat, SizeMatch, SparseFormat};
 #[cfg(feature = "calibration")]
 pub use smoothquant::{SmoothQuant, quantize_activations};
 pub use summary::{Distortion, LayerSummary, Summary};

@@ -3,7 +3,7 @@
 use crate::{LayerSummary, Parts, QuantError, Quantized, Range, RoundToNearest, Summary};
 use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
-use junkdna_backend::{HostMatrix, Weight, replace_weights};
+use junkdna_backend::{Blocks, HostMatrix, Weight, replace_weights};
 use std::collections::BTreeMap;
 
 /// A module after quantization.
@@ -15,6 +15,22 @@ pub struct QuantizedModule<M> {
     pub weights: BTreeMap<String, Quantized>,
     /// What that did to each weight.
     pub summary: Summary,
+}
+
+impl<M: Module + Blocks> QuantizedModule<M> {
+    /// With what the quantized weights read rounded to `bits` too, token by token, whenever the model runs; with 8 for weights
+    /// and inputs what integer units multiply. It is the model that rounds ([`Blocks::with_rounded_inputs`]).
+    ///
+    /// # Errors
+    /// [`QuantError::Bits`]; [`QuantError::RoundedInputs`] where the model cannot.
+    pub fn with_rounded_inputs(self, bits: u8) -> Result<Self, QuantError> {
+        if !(2..=8).contains(&bits) {
+            return Err(QuantError::Bits { bits });
+        }
+        let weights = self.weights.keys().cloned().collect();
+        let module = self.module.with_rounded_inputs(&weights, bits).ok_or(QuantError::RoundedInputs)?;
+        Ok(Self { module, ..self })
+    }
 }
 
 impl<R: Range> RoundToNearest<R> {

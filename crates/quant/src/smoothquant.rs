@@ -6,12 +6,13 @@ use crate::{Inputs, Parts, QuantError, Quantized, QuantizedModule, RoundToNeares
 use burn::module::Module;
 use burn::tensor::Tensor;
 use junkdna_backend::calibration::QuadraticForm;
+use junkdna_backend::kernels::round_tokens;
 use junkdna_backend::{Blocks, TokenTree};
 
 /// Moves the spread of activations into the weights, so that both can be rounded to 8 bits (Xiao et al. 2022, *SmoothQuant*,
 /// arXiv 2211.10438, equation 4): the weights of input j are multiplied by max|X_j|^α / max|W_j|^(1−α), and what computes the
 /// input is divided by it. Inputs that nothing can be divided for ([`Blocks::folds`]) stay as they are. Weights are then
-/// rounded to nearest; [`quantize_activations`] is what happens to inputs.
+/// rounded to nearest; [`QuantizedModule::with_rounded_inputs`] makes the model round inputs too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SmoothQuant {
     scheme: Scheme,
@@ -78,7 +79,7 @@ impl Scaling for SmoothQuant {
 }
 
 /// Inputs of a linear, `[tokens, d_in]`, rounded to symmetric codes of `bits` with one scale for each token, set by its largest
-/// value as it comes ("per-token dynamic").
+/// value as it comes ("per-token dynamic"): [`round_tokens`].
 ///
 /// # Errors
 /// If `bits` is not 2 to 8.
@@ -86,8 +87,5 @@ pub fn quantize_activations(input: Tensor<2>, bits: u8) -> Result<Tensor<2>, Qua
     if !(2..=8).contains(&bits) {
         return Err(QuantError::Bits { bits });
     }
-    let largest = f32::from((1u8 << (bits - 1)) - 1);
-    // A token of zeros keeps them whatever its scale.
-    let scales = input.clone().abs().max_dim(1).div_scalar(largest).clamp_min(f32::MIN_POSITIVE);
-    Ok((input / scales.clone()).round().clamp(-largest, largest) * scales)
+    Ok(round_tokens(input, bits))
 }

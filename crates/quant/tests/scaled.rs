@@ -207,6 +207,14 @@ fn smoothing_makes_room_for_activations_of_8_bits() {
 }
 
 #[test]
+fn a_model_that_does_not_round_inputs_says_so() {
+    let quantized = RoundToNearest::new(scheme(8)).quantize_module(Net::new(), Selection::default()).unwrap();
+    let error = |bits| quantized.clone().with_rounded_inputs(bits).map(|_| ()).unwrap_err();
+    assert_eq!(error(8), QuantError::RoundedInputs);
+    assert_eq!(error(1), QuantError::Bits { bits: 1 });
+}
+
+#[test]
 fn activations_move_by_half_a_step_of_their_token() {
     let x = inputs(&(0..50).collect::<Vec<_>>());
     let rounded: Vec<f32> = quantize_activations(x.clone(), 8).unwrap().into_data().iter().collect();

@@ -1,9 +1,10 @@
+use super::quantize::in_words;
 use super::{calibration, compress, load, samples, selection};
 use crate::arguments::Prune;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
-use junkdna_experiment::{Compressed, Compression, ExperimentError, PruneMethod};
+use junkdna_experiment::{Compressed, Compression, ExperimentError, PruneMethod, Size};
 use junkdna_quant::{Granularity, Scheme};
 use serde_json::json;
 use std::time::Instant;
@@ -59,10 +60,13 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     }
     progress.finish();
     let layers = mask.summary();
+    let codes = rounding.map_or_else(|| Scheme::new(8, false, Granularity::Channel), Ok)?;
+    // What is left out has no place in a mask.
+    let size = (!arguments.shrink).then(|| Size::of_pruned(mask, arguments.format, codes)).transpose()?;
     if arguments.json {
         return output::json(&json!({
             "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds, "parameters": loaded.model.num_parameters(),
-            "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "layers": layers,
+            "sparsity": mask.sparsity(), "removed": mask.removed(), "kept": mask.kept(), "size": size, "layers": layers,
         }));
     }
     let rows: Vec<Vec<String>> = layers
@@ -79,8 +83,8 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
         mask.removed() + mask.kept(),
         100.0 * mask.sparsity()
     ))?;
-    match arguments.shrink {
-        true => output::line(format!("{} of {parameters} parameters are left", loaded.model.num_parameters())),
-        false => Ok(()),
+    match size {
+        None => output::line(format!("{} of {parameters} parameters are left", loaded.model.num_parameters())),
+        Some(size) => output::line(in_words(&size)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::names;
 use burn::module::{Module, ParamGroup, ParamGroupError};
-use junkdna_backend::{Blocks, Selection, TokenTree};
+use junkdna_backend::{Blocks, Selection, TokenTree, weights};
 use junkdna_quant::{
     Awq, Gptq, Granularity, Hqq, LeastError, MinMax, Parts, QuantError, QuantizedModule, Range, RoundToNearest, Scheme,
     SmoothQuant, ZeroPoint,
@@ -148,6 +148,9 @@ pub struct QuantizeOptions {
     pub static_grids: bool,
     /// GPTQ: weights that are zero stay zero. The others keep them wherever their zero points are codes.
     pub keep_zeros: bool,
+    /// Round what the weights read to so many bits too, token by token, whenever the model runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activations: Option<u8>,
 }
 
 impl QuantizeOptions {
@@ -177,7 +180,8 @@ impl fmt::Display for QuantizeOptions {
             (self.static_grids, "static grids"),
             (self.keep_zeros, "zeros kept"),
         ];
-        said.iter().filter(|(set, _)| *set).try_for_each(|(_, what)| write!(f, " {what}"))
+        said.iter().filter(|(set, _)| *set).try_for_each(|(_, what)| write!(f, " {what}"))?;
+        self.activations.map_or(Ok(()), |bits| write!(f, " activations of {bits} bits"))
     }
 }
 
@@ -194,9 +198,25 @@ impl Quantization<'_> {
         &self,
         quantizer: Quantizer,
         module: M,
-        mut progress: impl FnMut(f64),
+        progress: impl FnMut(f64),
     ) -> Result<QuantizedModule<M>, QuantError> {
         let parts = self.options.parts(self.selection)?;
+        let Some(bits) = self.options.activations else { return self.weights_by(quantizer, module, parts, progress) };
+        // Refused before any work is done.
+        let paths = weights(&module, self.selection).into_iter().map(|weight| weight.path).collect();
+        if (2..=8).contains(&bits) && module.clone().with_rounded_inputs(&paths, bits).is_none() {
+            return Err(QuantError::RoundedInputs);
+        }
+        self.weights_by(quantizer, module, parts, progress)?.with_rounded_inputs(bits)
+    }
+
+    fn weights_by<M: Module + Blocks>(
+        &self,
+        quantizer: Quantizer,
+        module: M,
+        parts: Parts,
+        mut progress: impl FnMut(f64),
+    ) -> Result<QuantizedModule<M>, QuantError> {
         let blocks = module.num_blocks().max(1) as f64;
         let done = |blocks_done: usize| progress(blocks_done as f64 / blocks);
         let nearest = RoundToNearest::new(self.scheme);

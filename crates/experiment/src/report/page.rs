@@ -199,7 +199,7 @@ fn contrast(report: &Report) -> Chart {
     }
     let axes = Axes {
         title: "What is left at a size".into(),
-        x: "bits per weight as shipped (dense: 16; pruned: 16 × kept + 1 of mask)",
+        x: "bits per weight in a file (dense: half floats; pruned: sparse-bitmask; rounded: packed codes)",
         y: "kept, of the score above chance",
         x_ticks: vec![2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0],
         reversed: true,

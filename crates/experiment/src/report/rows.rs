@@ -42,7 +42,7 @@ pub struct Row {
     pub series: Option<Series>,
     /// Sparsity, or bits removed of 16.
     pub strength: f64,
-    /// Bits per compressed weight as shipped.
+    /// Bits per compressed weight in a file.
     pub effective_bits: f64,
     /// The task variant.
     pub variant: String,

@@ -1,4 +1,4 @@
-//! Folders that the Python package compressed-tensors wrote, or that it reads: `pack-quantized` codes, and the sparse
+//! Folders that the Python package compressed-tensors wrote, or that it reads: `pack-quantized` and `int-quantized` codes, and the sparse
 //! layouts of its releases up to 0.14.
 //!
 //! The layout is that of the package's sources (`compressors/pack_quantized`, `compressors/sparse_compressors`,
@@ -16,6 +16,8 @@ use super::{Checkpoint, HalfMatrix, SafetensorsCheckpoint, check_finite, precisi
 use crate::compact::CompactMatrix;
 use crate::error::ModelError;
 use config::{Config, Packing};
+use part::Part;
+use safetensors::tensor::Dtype;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -61,6 +63,14 @@ impl CompressedCheckpoint {
             })??;
             let shape = packed::check(&checkpoint.stored, module, &packing)?;
             checkpoint.add(module, &packed::PARTS, Weight { shape, layout: Layout::Packed(packing) });
+        }
+        for module in names.iter().filter_map(|name| name.strip_suffix(packed::BYTES)) {
+            let in_bytes = Part::new(&checkpoint.stored, module, packed::BYTES)?.dtype() == Dtype::I8;
+            let Some(packing) = config.packing(module).filter(|_| in_bytes).transpose()? else { continue };
+            if packing.in_bytes {
+                let shape = packed::check(&checkpoint.stored, module, &packing)?;
+                checkpoint.add(module, &packed::PARTS, Weight { shape, layout: Layout::Packed(packing) });
+            }
         }
         for module in names.iter().filter_map(|name| name.strip_suffix(sparse::MASK)) {
             let layout = config.sparse().ok_or_else(|| {
@@ -125,6 +135,13 @@ impl Checkpoint for CompressedCheckpoint {
             None => HalfMatrix::read(&self.stored, name),
             Some(Weight { layout: Layout::Packed(packing), .. }) => Ok(Some(Arc::new(self.packed(name, packing)?))),
             Some(Weight { layout: Layout::Sparse(_), .. }) => Ok(None),
+        }
+    }
+
+    fn input_bits(&self, name: &str) -> Option<u8> {
+        match self.weights.get(name)?.layout {
+            Layout::Packed(packing) => packing.input_bits,
+            Layout::Sparse(_) => None,
         }
     }
 

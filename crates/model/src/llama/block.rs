@@ -5,7 +5,7 @@ use crate::config::LlamaConfig;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
-use junkdna_backend::kernels::{Heads, rms_norm, swiglu};
+use junkdna_backend::kernels::{Heads, rms_norm, round_tokens, swiglu};
 
 /// The linears of a block's stages.
 pub(super) const STAGES: [&[&str]; 4] = [
@@ -14,6 +14,9 @@ pub(super) const STAGES: [&[&str]; 4] = [
     &["mlp.gate_proj", "mlp.up_proj"],
     &["mlp.down_proj"],
 ];
+
+/// In how many bits the linears of each stage read their input; as it is where nothing is said.
+pub(super) type InputBits = [Option<u8>; STAGES.len()];
 
 /// Attention and feed-forward layer, each after a norm and added to its input.
 #[derive(Module, Debug)]
@@ -55,12 +58,14 @@ impl Block {
         state: &State,
         past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
+        bits: InputBits,
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
         let x = state.hidden.clone();
-        let (attended, keys_values) = self.self_attn.attend(norm(&self.input_layernorm, x.clone()), state, past, heads);
-        let x = x + self.self_attn.o_proj.forward(attended);
-        let inner = self.mlp.inner(norm(&self.post_attention_layernorm, x.clone()));
-        (x + self.mlp.down_proj.forward(inner), keys_values)
+        let normed = read(norm(&self.input_layernorm, x.clone()), bits[0]);
+        let (attended, keys_values) = self.self_attn.attend(normed, state, past, heads);
+        let x = x + self.self_attn.o_proj.forward(read(attended, bits[1]));
+        let inner = self.mlp.inner(read(norm(&self.post_attention_layernorm, x.clone()), bits[2]));
+        (x + self.mlp.down_proj.forward(read(inner, bits[3])), keys_values)
     }
 
     /// What the linears of a stage read.
@@ -82,6 +87,14 @@ impl Block {
             _ => state.hidden = state.hidden + self.mlp.down_proj.forward(input),
         }
         state
+    }
+}
+
+/// An input as linears read it.
+pub(super) fn read(input: Tensor<2>, bits: Option<u8>) -> Tensor<2> {
+    match bits {
+        None => input,
+        Some(bits) => round_tokens(input, bits),
     }
 }
 

@@ -10,7 +10,8 @@ use std::fmt;
 use std::path::Path;
 
 /// The formats that can be read.
-const SUPPORTED: &str = "pack-quantized, dense (with a sparsity_config of sparse-bitmask or sparse-24-bitmask)";
+const SUPPORTED: &str =
+    "pack-quantized, int-quantized, dense (with a sparsity_config of sparse-bitmask or sparse-24-bitmask)";
 
 /// The parts of `quantization_config` that say how tensors are stored.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) struct Packing {
     pub(super) bits: u8,
     pub(super) symmetric: bool,
     pub(super) sharing: Sharing,
+    /// Codes in bytes of their own, signed, rather than without gaps in words.
+    pub(super) in_bytes: bool,
+    /// In how many bits the linear reads its input, where not as it is.
+    pub(super) input_bits: Option<u8>,
 }
 
 /// Which weights share a scale.
@@ -52,7 +57,8 @@ impl fmt::Display for Packing {
             Sharing::Tensor => write!(f, "per tensor"),
             Sharing::Channel => write!(f, "per channel"),
             Sharing::Group(size) => write!(f, "per group of {size}"),
-        }
+        }?;
+        self.input_bits.map_or(Ok(()), |bits| write!(f, ", inputs of {bits} bits"))
     }
 }
 
@@ -74,7 +80,17 @@ struct RawSparsity {
 struct RawGroup {
     targets: Vec<String>,
     weights: Option<RawWeights>,
+    input_activations: Option<RawInputs>,
     format: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawInputs {
+    num_bits: u64,
+    r#type: Option<String>,
+    symmetric: Option<bool>,
+    strategy: Option<String>,
+    dynamic: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -107,16 +123,25 @@ impl Config {
         for (name, group) in raw.config_groups {
             let format = group.format.as_deref().or(raw.format.as_deref()).unwrap_or("dense");
             let packing = match (format, &group.weights) {
-                ("pack-quantized", Some(weights)) => weights.packing(),
-                ("pack-quantized", None) => Err("`weights` is missing".to_owned()),
+                ("pack-quantized" | "int-quantized", Some(weights)) => weights.packing(),
+                ("pack-quantized" | "int-quantized", None) => Err("`weights` is missing".to_owned()),
                 (other, _) => Err(format!("format `{other}` cannot be read; supported are {SUPPORTED}")),
             };
+            let inputs = group.input_activations.as_ref().map(RawInputs::bits).transpose();
+            let packing = packing.and_then(|packing| {
+                let in_bytes = format == "int-quantized";
+                let bits = if in_bytes { 8 } else { packing.bits };
+                Ok(Packing { in_bytes, bits, input_bits: inputs?, ..packing })
+            });
             let targets = group.targets.into_iter().map(Target::parse).collect::<Result<_, String>>();
             let targets = targets
                 .map_err(|problem| error(&format!("quantization_config.config_groups.{name}.targets"), problem))?;
             groups.push((targets, packing.map_err(|p| format!("quantization_config.config_groups.{name}: {p}"))));
         }
-        let known = matches!(raw.format.as_deref(), None | Some("dense" | "pack-quantized" | "mixed-precision"));
+        let known = matches!(
+            raw.format.as_deref(),
+            None | Some("dense" | "pack-quantized" | "int-quantized" | "mixed-precision")
+        );
         match raw.format {
             Some(format) if !known => {
                 let problem = format!("is `{format}`; supported are {SUPPORTED}");
@@ -164,7 +189,24 @@ impl RawWeights {
                 return Err(format!("`strategy` {strategy} with `group_size` {size}: use tensor, channel or group"));
             }
         };
-        Ok(Packing { bits, symmetric: self.symmetric.unwrap_or(true), sharing })
+        let symmetric = self.symmetric.unwrap_or(true);
+        Ok(Packing { bits, symmetric, sharing, in_bytes: false, input_bits: None })
+    }
+}
+
+impl RawInputs {
+    /// Those that [`round_tokens`](junkdna_backend::kernels::round_tokens) rounds to.
+    fn bits(&self) -> Result<u8, String> {
+        let integer = matches!(self.r#type.as_deref(), None | Some("int"));
+        let by_token = self.strategy.as_deref() == Some("token");
+        let dynamic = self.dynamic == Some(Value::Bool(true));
+        let bits = u8::try_from(self.num_bits).ok().filter(|bits| (2..=8).contains(bits));
+        match bits {
+            Some(bits) if integer && by_token && dynamic && self.symmetric.unwrap_or(true) => Ok(bits),
+            _ => Err("`input_activations` can be read with `type` int, 2 to 8 `num_bits`, `symmetric` true, `strategy` token and \
+                      `dynamic` true"
+                .to_owned()),
+        }
     }
 }
 
@@ -219,7 +261,38 @@ mod tests {
         .unwrap();
         for (module, bits) in [("x.up_proj", 4), ("y.up_proj", 3), ("y.down_proj", 2)] {
             let packing = config.packing(module).unwrap().unwrap();
-            assert_eq!(packing, Packing { bits, symmetric: false, sharing: Sharing::Channel }, "{module}");
+            let expected =
+                Packing { bits, symmetric: false, sharing: Sharing::Channel, in_bytes: false, input_bits: None };
+            assert_eq!(packing, expected, "{module}");
+        }
+    }
+
+    #[test]
+    fn inputs_of_few_bits_are_by_token_or_refused() {
+        let packing = |inputs: Value| {
+            let config = json!({
+                "quant_method": "compressed-tensors", "format": "int-quantized",
+                "config_groups": {"group_0": {
+                    "targets": ["Linear"], "weights": {"num_bits": 8, "strategy": "channel"}, "input_activations": inputs,
+                }},
+            });
+            parse(&config).unwrap().packing("x").unwrap().map_err(|error| error.to_string())
+        };
+        let by_token = json!({"num_bits": 8, "type": "int", "symmetric": true, "strategy": "token", "dynamic": true});
+        let found = packing(by_token.clone()).unwrap();
+        assert_eq!((found.in_bytes, found.input_bits), (true, Some(8)));
+        assert_eq!(packing(Value::Null).unwrap().input_bits, None);
+        for (field, value) in [
+            ("dynamic", json!(false)),
+            ("strategy", json!("tensor")),
+            ("symmetric", json!(false)),
+            ("type", json!("float")),
+            ("num_bits", json!(16)),
+        ] {
+            let mut inputs = by_token.clone();
+            inputs[field] = value;
+            let error = packing(inputs).unwrap_err();
+            assert!(error.contains("`input_activations`") && error.contains("group_0"), "{error}");
         }
     }
 

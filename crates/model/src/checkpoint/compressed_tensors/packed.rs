@@ -1,4 +1,4 @@
-//! `pack-quantized`: codes of 1 to 8 bits in 32-bit words.
+//! `pack-quantized`: codes of 1 to 8 bits in 32-bit words; and `int-quantized`: signed codes of a byte each.
 
 use super::super::{Checkpoint, SafetensorsCheckpoint};
 use super::config::{Packing, Sharing};
@@ -13,8 +13,10 @@ const SCALE: &str = ".weight_scale";
 const SHAPE: &str = ".weight_shape";
 const ZERO: &str = ".weight_zero_point";
 const ORDER: &str = ".weight_g_idx";
+/// Codes of a byte each have the name of the weight itself.
+pub(super) const BYTES: &str = ".weight";
 /// The tensors that one weight may be stored as.
-pub(super) const PARTS: [&str; 5] = [CODES, SCALE, SHAPE, ZERO, ORDER];
+pub(super) const PARTS: [&str; 6] = [CODES, BYTES, SCALE, SHAPE, ZERO, ORDER];
 
 /// A weight matrix `[d_out, d_in]` of codes without gaps, in memory as in its file: `scale · (code − zero)`, with a scale and a
 /// zero point for each group of inputs.
@@ -110,7 +112,10 @@ impl CompactMatrix for PackedMatrix {
 /// Checks that the parts of a weight fit one another, by their headers and its stored shape, which is returned.
 pub(super) fn check(stored: &SafetensorsCheckpoint, module: &str, packing: &Packing) -> Result<[usize; 2], ModelError> {
     let part = |suffix: &str| Part::new(stored, module, suffix);
-    let shape = part(SHAPE)?.sizes()?;
+    let (shape, shape_part) = match packing.in_bytes {
+        true => (part(BYTES)?.matrix()?, BYTES),
+        false => (part(SHAPE)?.sizes()?, SHAPE),
+    };
     let [d_out, d_in] = shape;
     let groups = match packing.sharing {
         Sharing::Tensor => None,
@@ -118,13 +123,13 @@ pub(super) fn check(stored: &SafetensorsCheckpoint, module: &str, packing: &Pack
         Sharing::Group(size) if d_in.is_multiple_of(size) => Some(d_in / size),
         Sharing::Group(size) => {
             let problem = format!("says that the weight has {d_in} inputs, which groups of {size} do not divide");
-            return Err(part(SHAPE)?.error(problem));
+            return Err(part(shape_part)?.error(problem));
         }
     };
-    let codes = part(CODES)?;
-    codes.expect_type(&[Dtype::I32])?;
+    let codes = part(if packing.in_bytes { BYTES } else { CODES })?;
+    codes.expect_type(&[if packing.in_bytes { Dtype::I8 } else { Dtype::I32 }])?;
     let widths = [Words::Dense, Words::Whole].map(|words| words.width(d_in, packing.bits));
-    if !widths.iter().any(|&width| codes.shape == [d_out, width]) {
+    if !packing.in_bytes && !widths.iter().any(|&width| codes.shape == [d_out, width]) {
         let problem = format!(
             "has shape {:?}; codes of {} bits of a [{d_out}, {d_in}] weight have [{d_out}, {}]",
             codes.shape, packing.bits, widths[0]
@@ -140,6 +145,10 @@ pub(super) fn check(stored: &SafetensorsCheckpoint, module: &str, packing: &Pack
     if !packing.symmetric {
         let zero = part(ZERO)?;
         match groups {
+            Some(groups) if packing.in_bytes => {
+                zero.expect_type(&[Dtype::I8])?;
+                zero.expect_shape(&[d_out, groups])?;
+            }
             Some(groups) => {
                 zero.expect_type(&[Dtype::I32])?;
                 let heights = [Words::Dense, Words::Whole].map(|words| words.width(d_out, packing.bits));
@@ -170,6 +179,13 @@ pub(super) fn read(
     let bits = packing.bits;
     let shape = check(stored, module, packing)?;
     let [d_out, d_in] = shape;
+    if packing.in_bytes {
+        let words = words_of_bytes(&part(BYTES)?.bytes()?, d_in);
+        let scales = stored.read(&part(SCALE)?.name)?;
+        let zeros = if packing.symmetric { Vec::new() } else { part(ZERO)?.bytes()? };
+        let zeros = zeros.into_iter().map(unsigned).collect();
+        return Ok(PackedMatrix { shape, bits, layout: Words::Dense, words, scales, zeros, order: None });
+    }
     let codes = part(CODES)?;
     let layout = if codes.shape[1] == words_of_row(d_in, bits) { Words::Dense } else { Words::Whole };
     let scales = stored.read(&part(SCALE)?.name)?;
@@ -187,6 +203,17 @@ pub(super) fn read(
         Err(_) => None,
     };
     Ok(PackedMatrix { shape, bits, layout, words: codes.words()?, scales, zeros, order })
+}
+
+/// A signed code as those in words are, from 0.
+fn unsigned(code: u8) -> u8 {
+    code.wrapping_add(1 << 7)
+}
+
+/// Rows of signed bytes as rows of whole words.
+fn words_of_bytes(bytes: &[u8], d_in: usize) -> Vec<u32> {
+    let word = |bytes: &[u8]| (0..).zip(bytes).fold(0, |word, (i, &byte)| word | u32::from(unsigned(byte)) << (8 * i));
+    bytes.chunks(d_in.max(1)).flat_map(|row| row.chunks(4).map(word)).collect()
 }
 
 /// The zero points of all groups, `[d_out, groups]`, from words that run down the outputs.

@@ -58,6 +58,18 @@ impl<'a> Part<'a> {
         })
     }
 
+    /// Its own sizes as those of a matrix.
+    pub(super) fn matrix(&self) -> Result<[usize; 2], ModelError> {
+        match self.shape.as_slice() {
+            &[d_out, d_in] if d_out > 0 && d_in > 0 => Ok([d_out, d_in]),
+            other => Err(self.error(format!("has shape {other:?}; a matrix is right"))),
+        }
+    }
+
+    pub(super) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// Its two numbers as the sizes of a matrix.
     pub(super) fn sizes(&self) -> Result<[usize; 2], ModelError> {
         self.expect_type(&[Dtype::I64, Dtype::I32])?;

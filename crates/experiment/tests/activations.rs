@@ -1,0 +1,66 @@
+//! Eight bits for weights and for what they read.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use junkdna_backend::calibration::batches;
+use junkdna_backend::{Selection, TokenTree};
+use junkdna_experiment::{Compressed, Compression, ExperimentError, QuantizeOptions, Quantizer};
+use junkdna_model::{Llama, ModelConfig};
+use junkdna_quant::{Granularity, QuantError, Scheme};
+
+/// A decoder some of whose inputs are far larger than the others in every norm, as those of language models are.
+fn model() -> Llama {
+    let fields = serde_json::json!({
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 40, "hidden_size": 32,
+        "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": true,
+    });
+    let device = Device::flex();
+    device.seed(3);
+    let Ok(ModelConfig::Llama(config)) = ModelConfig::from_json(&fields, "config.json".as_ref()) else {
+        unreachable!()
+    };
+    let mut model = Llama::new(&config, &device);
+    let outliers: Vec<f32> = (0..32).map(|input| if input % 11 == 5 { 60.0 } else { 1.0 }).collect();
+    for block in &mut model.model.layers {
+        for norm in [&mut block.input_layernorm, &mut block.post_attention_layernorm] {
+            let gamma = Tensor::from_data(TensorData::new(outliers.clone(), [32]), &device);
+            norm.gamma = norm.gamma.clone().map(|_| gamma);
+        }
+        // What reads a large input has small weights for it, or the others would not count.
+        for linear in [&mut block.self_attn.q_proj, &mut block.self_attn.k_proj, &mut block.mlp.gate_proj] {
+            let by = Tensor::<2>::from_data(TensorData::new(outliers.clone(), [32, 1]), &device);
+            linear.weight = linear.weight.clone().map(|weight| weight / by);
+        }
+    }
+    model
+}
+
+fn samples() -> Vec<TokenTree> {
+    batches(&(0..8).map(|s| (0..32).map(|i| (i * (s + 3) + s) % 40).collect()).collect::<Vec<_>>(), 64)
+}
+
+fn compressed(quantizer: Quantizer, activations: Option<u8>) -> Result<(Llama, Compressed), ExperimentError> {
+    let options = QuantizeOptions { activations, ..QuantizeOptions::default() };
+    let scheme = Scheme::new(8, true, Granularity::Channel)?;
+    Compression::Quantize { quantizer, scheme, options }.apply(model(), &Selection::default(), &samples(), |_| ())
+}
+
+#[test]
+fn what_is_rounded_is_kept_and_what_cannot_be_is_said() {
+    let (rounding, kept) = compressed(Quantizer::Rtn, Some(8)).unwrap();
+    assert!(rounding.rounds_inputs());
+    assert!(matches!(kept, Compressed::Quantized { input_bits: Some(8), .. }));
+    assert_eq!(rounding.num_params(), model().num_params());
+    let (plain, kept) = compressed(Quantizer::Rtn, None).unwrap();
+    assert!(!plain.rounds_inputs() && matches!(kept, Compressed::Quantized { input_bits: None, .. }));
+    let error = |result: Result<(Llama, Compressed), ExperimentError>| result.map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error(compressed(Quantizer::Rtn, Some(9))), QuantError::Bits { bits: 9 }.to_string());
+    // Queries alone of queries, keys and values, which read one input.
+    let options = QuantizeOptions { activations: Some(8), ..QuantizeOptions::default() };
+    let scheme = Scheme::new(8, true, Granularity::Channel).unwrap();
+    let only = Selection::of(burn::module::ParamGroup::from_predicate("q_proj"));
+    let queries =
+        Compression::Quantize { quantizer: Quantizer::Rtn, scheme, options }.apply(model(), &only, &[], |_| ());
+    assert_eq!(error(queries), QuantError::RoundedInputs.to_string());
+}
