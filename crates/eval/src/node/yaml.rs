@@ -2,7 +2,8 @@
 
 use super::Node;
 use crate::EvalError;
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -51,14 +52,65 @@ fn set(entries: &mut Vec<(String, Node)>, key: String, value: Node) {
 
 /// The first document of a text.
 pub fn parse(path: &Path, text: &str) -> Result<Node, EvalError> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), path, anchors: HashMap::new() };
+    let mut text = Cow::Borrowed(text);
     loop {
-        match reader.next()? {
-            (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
-            (Event::StreamEnd | Event::DocumentEnd, _) => return Ok(Node::Null),
-            event => return reader.node(event, 0),
+        let mut reader = Reader { parser: Parser::new_from_str(&text), path, anchors: HashMap::new(), outdented: None };
+        match (reader.document(), reader.outdented) {
+            (Err(error), Some(place)) => text = indented(&text, place).ok_or(error)?.into(),
+            (read, _) => return read,
         }
     }
+}
+
+/// What begins too far to the left.
+#[derive(Debug, Clone, Copy)]
+enum Outdented {
+    /// A line of the quoted scalar that begins here.
+    Quoted(Marker),
+    /// What stands here, within brackets.
+    Bracketed(Marker),
+}
+
+/// The text with these lines moved to the right, where YAML 1.2 wants them: white space at their beginning says nothing.
+/// `None` if they are there already.
+fn indented(text: &str, place: Outdented) -> Option<String> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let moved = match place {
+        Outdented::Bracketed(place) => place.line().checked_sub(1)?..place.line(),
+        Outdented::Quoted(place) => {
+            let line = place.line().checked_sub(1)?;
+            let begins = lines.get(line)?.char_indices().nth(place.col())?.0;
+            place.line()..line + quoted_lines(lines[line..].concat().get(begins..)?)
+        }
+    };
+    let there = |line: &str| line.trim().is_empty() || line.starts_with(FAR_RIGHT);
+    if lines.get(moved.clone())?.iter().all(|line| there(line)) {
+        return None;
+    }
+    let place = |(number, line): (usize, &&str)| match moved.contains(&number) && !there(line) {
+        true => format!("{FAR_RIGHT}{line}"),
+        false => (*line).to_owned(),
+    };
+    Some(lines.iter().enumerate().map(place).collect())
+}
+
+/// Further to the right than files nest.
+const FAR_RIGHT: &str = "                                                                                ";
+
+/// On how many lines the quoted scalar stands with which a text begins.
+fn quoted_lines(text: &str) -> usize {
+    let Some(quote @ (b'"' | b'\'')) = text.bytes().next() else { return 1 };
+    let (mut lines, mut bytes) = (1, text.bytes().skip(1).peekable());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\n' => lines += 1,
+            b'\\' if quote == b'"' => lines += usize::from(bytes.next() == Some(b'\n')),
+            b'\'' if quote == b'\'' && bytes.peek() == Some(&b'\'') => drop(bytes.next()),
+            end if end == quote => break,
+            _ => {}
+        }
+    }
+    lines
 }
 
 /// How deep a file may nest.
@@ -68,13 +120,34 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     path: &'a Path,
     anchors: HashMap<usize, Node>,
+    /// Where the parser met what begins too far to the left for YAML 1.2, but not for PyYAML.
+    outdented: Option<Outdented>,
 }
 
 impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Node, EvalError> {
+        loop {
+            match self.next()? {
+                (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
+                (Event::StreamEnd | Event::DocumentEnd, _) => return Ok(Node::Null),
+                event => return self.node(event, 0),
+            }
+        }
+    }
+
     fn next(&mut self) -> Result<(Event<'a>, Span), EvalError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(self.wrong(error.marker().line(), error.info())),
+            Some(Err(error)) => {
+                self.outdented = match error.info() {
+                    "invalid indentation in quoted scalar" => Some(Outdented::Quoted(*error.marker())),
+                    "invalid indentation" | "invalid indentation in flow construct" => {
+                        Some(Outdented::Bracketed(*error.marker()))
+                    }
+                    _ => None,
+                };
+                Err(self.wrong(error.marker().line(), error.info()))
+            }
             None => Err(EvalError::task(self.path, "ends too early")),
         }
     }
@@ -252,6 +325,20 @@ mod tests {
         assert_eq!(own.1, Node::Map(vec![("x".into(), Node::Int(2)), y]));
         assert_eq!(f.1, Node::Function("utils.process_docs".into()));
         assert_eq!(s.1, Node::Text("one\ntwo\n".into()));
+    }
+
+    // From PyYAML 6.0.
+    #[test]
+    fn lines_may_begin_further_left_than_in_newer_yaml() {
+        let t = |text: &str| Node::Text(text.into());
+        let entry = |key: &str, value| (key.to_owned(), value);
+        let text = "a:\n  b: 'one,\ntwo ''x''\n\n three'\n  c: \"x\\\"\\n\n- y\\\nz\"\nd: e\n";
+        let inner = Node::Map(vec![entry("b", t("one, two 'x'\nthree")), entry("c", t("x\"\n - yz"))]);
+        assert_eq!(parsed(text), Node::Map(vec![entry("a", inner), entry("d", t("e"))]));
+        let text = "a:\n  b: [\n  x,\n'y\nz',\n{ \"k\":\n1,\n}\n]\nd: e\n";
+        let list = vec![t("x"), t("y z"), Node::Map(vec![entry("k", Node::Int(1))])];
+        let inner = Node::Map(vec![entry("b", Node::List(list))]);
+        assert_eq!(parsed(text), Node::Map(vec![entry("a", inner), entry("d", t("e"))]));
     }
 
     #[test]
