@@ -233,9 +233,13 @@ fn sparsegpt_rounds_what_it_keeps() {
     let model = Tiny::default().write(&folder);
     let (samples, out) = (samples(folder.path()), folder.path().join("out"));
     let arguments =
-        ["prune", "--method", "sparsegpt", "--pattern", "2:4", "--bits", "3", "--group-size", "8", "--model"];
+        ["prune", "--json", "--method", "sparsegpt", "--pattern", "2:4", "--bits", "3", "--group-size", "8", "--model"];
     let mut command = junkdna();
-    command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples).assert().success();
+    command.args(arguments).arg(&model).arg("--out").arg(&out).arg("--calibration").arg(&samples);
+    let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+    // A bit for each weight, codes of half of them, and a scale and a zero point for every 8; no file has that.
+    assert_eq!(result["size"]["format"], "bitmask with codes");
+    assert_eq!(result["size"]["bits_per_weight"].as_f64(), Some(1.0 + 3.0 / 2.0 + 19.0 / 8.0));
     let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     for name in file.names().into_iter().filter(|name| name.contains("proj")) {

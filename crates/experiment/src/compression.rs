@@ -72,8 +72,13 @@ pub enum Compression {
 pub enum Compressed {
     /// Nothing.
     Unchanged,
-    /// Removed what the mask does not keep.
-    Pruned(Mask),
+    /// Removed weights.
+    Pruned {
+        /// What it keeps.
+        mask: Mask,
+        /// The codes that the kept weights were rounded to, where they were.
+        codes: Option<Scheme>,
+    },
     /// Rounded the weights.
     Quantized {
         /// What that did to each.
@@ -149,6 +154,8 @@ impl Compression {
         match self {
             // Scales are computed with as they are stored, in 16 bits.
             Self::Quantize { .. } => METHOD_VERSION + 1,
+            // Kept weights are counted in the bits of their codes.
+            Self::Prune { rounding: Some(_), .. } => METHOD_VERSION + 1,
             _ => METHOD_VERSION,
         }
     }
@@ -178,18 +185,18 @@ impl Compression {
         match self {
             Self::Dense => Ok((module, Compressed::Unchanged)),
             Self::Prune { method, target, scope, allocation, rounding, true_sequential } => {
-                let (target, rounding) = (target.parse()?, rounding.map(|scheme| GridRounding { scheme }));
+                let (target, codes) = (target.parse()?, *rounding);
                 let work = Pruning {
                     selection,
                     samples,
                     target,
                     scope: *scope,
                     allocation,
-                    rounding,
+                    rounding: codes.map(|scheme| GridRounding { scheme }),
                     order: order(*true_sequential),
                 };
                 let (module, mask) = work.by(*method, module, progress)?;
-                Ok((module, Compressed::Pruned(mask)))
+                Ok((module, Compressed::Pruned { mask, codes }))
             }
             Self::Quantize { quantizer, scheme, options } => {
                 let work = Quantization { selection, samples, scheme: *scheme, options };

@@ -129,6 +129,11 @@ pub enum ExperimentError {
     /// Gradients of a model that does not predict text.
     #[error("an encoder predicts no text to take gradients of; prune it by another method, such as magnitude or wanda")]
     NoTextLoss,
+    /// Training a model whose linears read their inputs in few bits.
+    #[error(
+        "the model reads inputs in few bits, which no gradient passes; train it before it is quantized with --activations"
+    )]
+    NoGradient,
     /// A report that cannot be written out.
     #[error("report: {0}")]
     Render(String),

@@ -100,7 +100,7 @@ impl Format {
                 Storage { weights: packed, quantization_config: quantization_config(by_module, names, *input_bits)? }
             }
             (Self::Gguf, Compressed::Quantized { weights, .. }) => return save_gguf_file(loaded, weights, out),
-            (Self::Sparse(layout), Compressed::Pruned(mask)) => {
+            (Self::Sparse(layout), Compressed::Pruned { mask, .. }) => {
                 let paths: BTreeSet<String> = mask.layers().keys().cloned().collect();
                 loaded.model.sparse(layout, &paths)?
             }

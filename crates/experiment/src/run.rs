@@ -327,7 +327,7 @@ impl Runner<'_> {
                 spec: self.identity.spec(compression, self.samples, task),
                 effective_bits: compressed.effective_bits(),
                 sparsity: match &compressed {
-                    Compressed::Pruned(mask) => mask.sparsity(),
+                    Compressed::Pruned { mask, .. } => mask.sparsity(),
                     Compressed::Unchanged | Compressed::Quantized { .. } => 0.0,
                 },
                 cost: Cost { tokens, scoring: scoring * tokens as f64 / all_tokens, compressing, training: 0.0 },

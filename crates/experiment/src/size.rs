@@ -7,7 +7,7 @@ use junkdna_backend::{Selection, weights};
 use junkdna_model::SparseLayout;
 use junkdna_prune::Mask;
 use junkdna_quant::compressed_tensors::in_bytes;
-use junkdna_quant::{CodeFormat, Quantized, Scheme, SizeMatch, SparseFormat};
+use junkdna_quant::{CodeFormat, QuantError, Quantized, Scheme, SizeMatch, SparseFormat};
 use serde::Serialize;
 
 /// The bytes of compressed weights in a file, names not counted.
@@ -50,20 +50,31 @@ impl Size {
         Self { format: format.to_string(), bytes, bits_per_weight: bits_per_weight(bytes, weights), same_size }
     }
 
-    /// Of pruned weights in a sparse layout, compared with codes of `scheme`, whatever its width.
+    /// Of pruned weights in a sparse layout, compared with codes of `scheme`, whatever its width. Weights that were rounded to
+    /// `codes` too are counted in those, beside a bit for each weight, where the format of their file is not given: none has
+    /// such codes.
     ///
     /// # Errors
     /// A scheme that does not fit the weights.
-    pub fn of_pruned(mask: &Mask, format: Format, scheme: Scheme) -> Result<Self, ExperimentError> {
+    pub fn of_pruned(
+        mask: &Mask,
+        codes: Option<Scheme>,
+        format: Format,
+        scheme: Scheme,
+    ) -> Result<Self, ExperimentError> {
+        if let (Some(codes), Format::Float) = (codes, format) {
+            let bytes = sparse_codes_bytes(mask, codes)?;
+            return Ok(Self::new(&BITMASK_WITH_CODES, bytes, mask.weights(), None));
+        }
         let sparse = match format {
             Format::Sparse(SparseLayout::TwoOfFour) => SparseFormat::TwoOfFour,
             _ => SparseFormat::Bitmask,
         };
-        let codes = CodeFormat::PackQuantized;
+        let packed = CodeFormat::PackQuantized;
         let shapes = mask.layers().values().map(|layer| layer.shape()).collect();
-        let sizes = SizeMatch::new(shapes, sparse, codes, scheme)?;
+        let sizes = SizeMatch::new(shapes, sparse, packed, scheme)?;
         let (bits, bytes) = sizes.width(mask.sparsity());
-        let same = SameSize::Codes { format: codes.to_string(), bits, bytes };
+        let same = SameSize::Codes { format: packed.to_string(), bits, bytes };
         Ok(Self::new(&sparse, sizes.pruned_bytes(mask.sparsity()), mask.weights(), Some(same)))
     }
 
@@ -109,6 +120,13 @@ pub fn width_of_size<M: Module>(
     Ok(sizes.width(sparsity).0)
 }
 
+/// No format of files.
+const BITMASK_WITH_CODES: &str = "bitmask with codes";
+
+fn sparse_codes_bytes(mask: &Mask, codes: Scheme) -> Result<usize, QuantError> {
+    mask.layers().values().map(|layer| codes.sparse_bytes(layer.shape(), layer.kept())).sum()
+}
+
 fn code_format(format: Format, scheme: &Scheme, input_bits: Option<u8>) -> CodeFormat {
     match format {
         Format::Gguf => CodeFormat::Gguf,
@@ -123,16 +141,18 @@ fn bits_per_weight(bytes: usize, weights: usize) -> f64 {
 
 impl Compressed {
     /// Bits per compressed weight, from the bytes of the files that hold it: half precision where nothing was done;
-    /// `sparse-bitmask` where weights were removed, a bit for each, half precision for what is kept and where rows begin;
+    /// `sparse-bitmask` where weights were removed, a bit for each, half precision for what is kept and where rows begin, or codes
+    /// without gaps where what is kept was rounded to some, which no file has;
     /// `pack-quantized` where they were quantized, with scales and zero points, or for codes that it does not have the bits that
     /// they need without gaps.
     pub fn effective_bits(&self) -> f64 {
         match self {
             Self::Unchanged => SHIPPED_BITS,
-            Self::Pruned(mask) => {
+            Self::Pruned { mask, codes } => {
                 let layers = mask.layers().values();
-                let bytes = layers.map(|layer| SparseFormat::Bitmask.bytes(layer.shape(), layer.kept())).sum();
-                bits_per_weight(bytes, mask.weights())
+                let halves = || layers.map(|layer| SparseFormat::Bitmask.bytes(layer.shape(), layer.kept())).sum();
+                let in_codes = codes.and_then(|codes| sparse_codes_bytes(mask, codes).ok());
+                bits_per_weight(in_codes.unwrap_or_else(halves), mask.weights())
             }
             Self::Quantized { summary, weights, input_bits } => {
                 let bytes = |quantized: &Quantized| {

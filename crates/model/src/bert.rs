@@ -7,11 +7,13 @@ pub use dropout::Dropout;
 pub use head::Head;
 
 use crate::config::{BertConfig, BertFamily};
+use crate::input_bits::{BlockBits, InputBits, Stages, read};
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use junkdna_backend::kernels::{gelu, masked_softmax, residual_norm};
 use junkdna_backend::{Blocks, Fold, FoldSource, LinearObserver, Seed, Segment, TokenTree};
+use std::collections::BTreeSet;
 
 /// A BERT encoder.
 #[derive(Module, Debug)]
@@ -26,7 +28,17 @@ pub struct Bert {
     pub classifier: Option<Head>,
     #[module(skip)]
     config: BertConfig,
+    #[module(skip)]
+    input_bits: InputBits,
 }
+
+/// The linears of a layer, those that share an input together.
+const STAGES: Stages = [
+    &["attention.self_attention.query", "attention.self_attention.key", "attention.self_attention.value"],
+    &["attention.output.dense"],
+    &["intermediate.dense"],
+    &["output.dense"],
+];
 
 /// Token ids to hidden states.
 #[derive(Module, Debug)]
@@ -115,6 +127,7 @@ impl Bert {
             pooler: with_pooler.then(|| Pooler { dense: LinearConfig::new(hidden, hidden).init(device) }),
             classifier: with_head.then(|| Head::lazy(config, device)),
             config: config.clone(),
+            input_bits: InputBits::default(),
         }
     }
 
@@ -139,6 +152,11 @@ impl Bert {
     pub(crate) fn resized(mut self, channels: usize) -> Self {
         self.config.intermediate_size = channels;
         self
+    }
+
+    /// Whether some linears read their inputs in few bits.
+    pub fn rounds_inputs(&self) -> bool {
+        !self.input_bits.is_empty()
     }
 
     /// The Hugging Face name of a parameter path.
@@ -171,8 +189,9 @@ impl Bert {
         let hidden = self.embeddings.forward(ids, segments, self.config.first_position());
         let mut hidden = dropout.hidden(hidden, "embeddings");
         for (index, layer) in self.encoder.layer.iter().enumerate() {
-            let dropout = dropout.layer(index);
-            hidden = layer.forward(hidden, mask.clone(), self.config.num_attention_heads, dropout, &mut |_, _| {});
+            let (dropout, bits) = (dropout.layer(index), self.input_bits.of_block(index));
+            let heads = self.config.num_attention_heads;
+            hidden = layer.forward(hidden, mask.clone(), heads, dropout, bits, &mut |_, _| {});
         }
         hidden
     }
@@ -225,13 +244,12 @@ impl Blocks for Bert {
 
     fn forward_block(&self, block: usize, state: Self::State, observer: &mut dyn LinearObserver) -> Self::State {
         let mut tap = |names: &[&str], input: &Tensor<3>| {
-            let paths: Vec<_> = names.iter().map(|name| format!("encoder.layer.{block}.{name}.weight")).collect();
-            observer.observe(&paths, &input.clone().squeeze_dim(0));
+            observer.observe(&paths(block, names), &input.clone().squeeze_dim(0));
         };
-        let layer = &self.encoder.layer[block];
+        let (layer, bits) = (&self.encoder.layer[block], self.input_bits.of_block(block));
         let mut forward = |x: Tensor<3>| {
             let nothing_hidden = Tensor::zeros([1, x.dims()[1]], &x.device());
-            layer.forward(x, nothing_hidden, self.config.num_attention_heads, Dropout::NONE, &mut tap)
+            layer.forward(x, nothing_hidden, self.config.num_attention_heads, Dropout::NONE, bits, &mut tap)
         };
         state.into_iter().map(&mut forward).collect()
     }
@@ -243,6 +261,16 @@ impl Blocks for Bert {
         let source = FoldSource::Linear { weight: path("self_attention.value.weight"), bias };
         vec![Fold { source, readers: vec![path("output.dense.weight")] }]
     }
+
+    /// Those of the layers' linears; ones that share an input read it in the same bits.
+    fn with_rounded_inputs(self, weights: &BTreeSet<String>, bits: u8) -> Option<Self> {
+        let input_bits = self.input_bits.clone().with(weights, bits, self.num_blocks(), &STAGES, paths)?;
+        Some(Self { input_bits, ..self })
+    }
+}
+
+fn paths(block: usize, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("encoder.layer.{block}.{name}.weight")).collect()
 }
 
 impl Embeddings {
@@ -284,17 +312,24 @@ impl EncoderLayer {
         }
     }
 
-    /// `tap` sees what each linear reads.
-    fn forward(&self, x: Tensor<3>, mask: Tensor<2>, heads: usize, dropout: Dropout, tap: &mut Tap<'_>) -> Tensor<3> {
-        let qkv = ["query", "key", "value"].map(|name| format!("attention.self_attention.{name}"));
-        tap(&qkv.each_ref().map(String::as_str), &x);
-        let attended = self.attention.self_attention.forward(x.clone(), mask, heads, dropout);
-        tap(&["attention.output.dense"], &attended);
-        let x = self.attention.output.forward(attended, x, dropout.of_hidden("attention.output"));
-        tap(&["intermediate.dense"], &x);
-        let inner = gelu(self.intermediate.dense.forward(x.clone()));
-        tap(&["output.dense"], &inner);
-        self.output.forward(inner, x, dropout.of_hidden("output"))
+    /// `tap` sees what each linear is to read, before that is rounded to `bits`.
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        mask: Tensor<2>,
+        heads: usize,
+        dropout: Dropout,
+        bits: BlockBits,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
+        let mut input = |stage: usize, x: Tensor<3>| {
+            tap(STAGES[stage], &x);
+            read(x, bits[stage])
+        };
+        let attended = self.attention.self_attention.forward(input(0, x.clone()), mask, heads, dropout);
+        let x = self.attention.output.forward(input(1, attended), x, dropout.of_hidden("attention.output"));
+        let inner = gelu(self.intermediate.dense.forward(input(2, x.clone())));
+        self.output.forward(input(3, inner), x, dropout.of_hidden("output"))
     }
 }
 
@@ -324,4 +359,55 @@ impl QueryKeyValue {
 
 fn norm(config: &BertConfig, device: &Device) -> LayerNorm {
     LayerNormConfig::new(config.hidden_size).with_epsilon(config.layer_norm_eps).init(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ModelConfig;
+
+    fn bert() -> Bert {
+        let fields = serde_json::json!({
+            "model_type": "bert", "architectures": ["BertModel"], "vocab_size": 11, "hidden_size": 12,
+            "intermediate_size": 10, "num_hidden_layers": 2, "num_attention_heads": 3, "hidden_act": "gelu",
+            "max_position_embeddings": 16, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+        });
+        match ModelConfig::from_json(&fields, "config.json".as_ref()) {
+            Ok(ModelConfig::Bert(config)) => Bert::new(&config, true, false, &Device::flex()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Layer by layer and as a whole; of some linears only, and of none.
+    #[test]
+    fn inputs_are_rounded_where_that_is_asked_for() {
+        struct Nobody;
+        impl LinearObserver for Nobody {
+            fn observe(&mut self, _weights: &[String], _input: &Tensor<2>) {}
+        }
+        let model = bert();
+        let values = |hidden: Tensor<3>| -> Vec<f32> { hidden.into_data().iter().collect() };
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(vec![1i64, 5, 2, 7, 10, 3], [1, 6]), &Device::flex());
+        let hidden = |model: &Bert| values(model.forward(ids.clone(), ids.zeros_like(), ids.ones_like()));
+        let by_layer = |model: &Bert| {
+            let state = model.embed(&TokenTree::sequence(&[1, 5, 2, 7, 10, 3], 0));
+            values((0..2).fold(state, |state, layer| model.forward_block(layer, state, &mut Nobody)).remove(0))
+        };
+        let all: Vec<String> = (0..2).flat_map(|layer| STAGES.map(|names| paths(layer, names)).concat()).collect();
+        let rounded =
+            |paths: &[String], bits| model.clone().with_rounded_inputs(&paths.iter().cloned().collect(), bits);
+        let dense = hidden(&model);
+        let error = |values: &[f32]| values.iter().zip(&dense).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let (eight, four) = (rounded(&all, 8).unwrap(), rounded(&all, 4).unwrap());
+        let last = rounded(&all[5..6], 8).unwrap();
+        let [of_eight, of_four, of_last] = [&eight, &four, &last].map(|model| error(&hidden(model)));
+        assert!(0.0 < of_last && of_last < of_four && 0.0 < of_eight && of_eight < of_four, "{of_eight}, {of_four}");
+        for (whole, layers) in hidden(&eight).iter().zip(by_layer(&eight)) {
+            assert!((whole - layers).abs() < 0.02, "{whole} and {layers}");
+        }
+        assert!(eight.rounds_inputs() && !model.rounds_inputs());
+        // Queries, keys and values read one input; the pooler is in no block.
+        assert!(rounded(&all[..2], 8).is_none());
+        assert!(rounded(&["pooler.dense.weight".to_owned()], 8).is_none());
+    }
 }

@@ -12,6 +12,7 @@ pub mod config;
 mod error;
 mod export;
 pub mod gguf;
+mod input_bits;
 pub mod llama;
 mod load;
 mod model;

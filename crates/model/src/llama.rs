@@ -9,7 +9,8 @@ pub use block::{Block, Mlp};
 
 use crate::compact::{embed, unembed, wide_linear};
 use crate::config::LlamaConfig;
-use block::{InputBits, STAGES, read};
+use crate::input_bits::{InputBits, read};
+use block::STAGES;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
@@ -26,9 +27,8 @@ pub struct Llama {
     pub lm_head: Option<Linear>,
     #[module(skip)]
     config: LlamaConfig,
-    /// One for each block; none where all inputs are read as they are.
     #[module(skip)]
-    input_bits: Vec<InputBits>,
+    input_bits: InputBits,
 }
 
 /// The decoder without its head.
@@ -66,7 +66,7 @@ impl Llama {
             },
             lm_head: (!config.tie_word_embeddings).then(|| linear.init(device)),
             config: config.clone(),
-            input_bits: Vec::new(),
+            input_bits: InputBits::default(),
         }
     }
 
@@ -86,10 +86,6 @@ impl Llama {
     /// Whether some linears read their inputs in few bits.
     pub fn rounds_inputs(&self) -> bool {
         !self.input_bits.is_empty()
-    }
-
-    fn input_bits(&self, block: usize) -> InputBits {
-        self.input_bits.get(block).copied().unwrap_or_default()
     }
 
     fn heads(&self) -> Heads {
@@ -129,7 +125,7 @@ impl CausalLm for Llama {
         let mut kept = Vec::with_capacity(self.model.layers.len());
         for (layer, block) in self.model.layers.iter().enumerate() {
             let (hidden, keys_values) =
-                block.forward(&state, past.layer_parts(layer), self.heads(), self.input_bits(layer));
+                block.forward(&state, past.layer_parts(layer), self.heads(), self.input_bits.of_block(layer));
             state.hidden = hidden;
             kept.push(keys_values);
         }
@@ -173,7 +169,7 @@ impl Blocks for Llama {
         let layer = &self.model.layers[block];
         let input = layer.input(stage, &state);
         observer.observe(&paths(block, STAGES[stage]), &input);
-        layer.run(stage, read(input, self.input_bits(block)[stage]), state, self.heads())
+        layer.run(stage, read(input, self.input_bits.of_block(block)[stage]), state, self.heads())
     }
 
     fn observe_stage(&self, block: usize, stage: usize, state: State, observer: &mut dyn LinearObserver) {
@@ -207,22 +203,9 @@ impl Blocks for Llama {
     }
 
     /// Linears that share an input read it in the same bits.
-    fn with_rounded_inputs(mut self, weights: &BTreeSet<String>, bits: u8) -> Option<Self> {
-        let (blocks, mut left) = (self.num_blocks(), weights.len());
-        self.input_bits.resize(blocks, InputBits::default());
-        for block in 0..blocks {
-            for (stage, names) in STAGES.iter().enumerate() {
-                match paths(block, names).iter().filter(|&path| weights.contains(path)).count() {
-                    0 => {}
-                    readers if readers == names.len() => {
-                        self.input_bits[block][stage] = Some(bits);
-                        left -= readers;
-                    }
-                    _ => return None,
-                }
-            }
-        }
-        (left == 0).then_some(self)
+    fn with_rounded_inputs(self, weights: &BTreeSet<String>, bits: u8) -> Option<Self> {
+        let input_bits = self.input_bits.clone().with(weights, bits, self.num_blocks(), &STAGES, paths)?;
+        Some(Self { input_bits, ..self })
     }
 }
 

@@ -45,7 +45,7 @@ impl Model {
         match config {
             ModelConfig::Llama(config) => {
                 let model = load(Llama::new(config, device), checkpoint, str::to_owned)?;
-                with_rounded_inputs(model, checkpoint).map(Self::Llama)
+                with_rounded_inputs(model, checkpoint, str::to_owned).map(Self::Llama)
             }
             ModelConfig::Bert(config) => bert(config, checkpoint, device).map(Self::Bert),
         }
@@ -63,7 +63,7 @@ impl Model {
         match config {
             ModelConfig::Llama(config) => {
                 let model = load_compact(Llama::new(config, device), checkpoint, str::to_owned)?;
-                with_rounded_inputs(model, checkpoint).map(Self::Llama)
+                with_rounded_inputs(model, checkpoint, str::to_owned).map(Self::Llama)
             }
             // Encoders are small, and nothing scores them yet.
             ModelConfig::Bert(_) => Self::load(config, checkpoint, device),
@@ -107,6 +107,14 @@ impl Model {
         }
     }
 
+    /// Whether some linears read their inputs in few bits.
+    pub fn rounds_inputs(&self) -> bool {
+        match self {
+            Self::Llama(model) => model.rounds_inputs(),
+            Self::Bert(model) => model.rounds_inputs(),
+        }
+    }
+
     /// How many numbers it consists of.
     pub fn num_parameters(&self) -> usize {
         match self {
@@ -116,18 +124,22 @@ impl Model {
     }
 }
 
-/// The model with inputs of linears rounded as the checkpoint says.
-fn with_rounded_inputs<M: Blocks>(mut model: M, checkpoint: &dyn Checkpoint) -> Result<M, ModelError> {
+/// The model with inputs of linears rounded as the checkpoint says; `path` is the parameter path of a tensor.
+fn with_rounded_inputs<M: Blocks>(
+    mut model: M,
+    checkpoint: &dyn Checkpoint,
+    path: impl Fn(&str) -> String,
+) -> Result<M, ModelError> {
     let mut by_bits: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
     for name in checkpoint.names() {
         if let Some(bits) = checkpoint.input_bits(&name) {
-            by_bits.entry(bits).or_default().insert(name);
+            by_bits.entry(bits).or_default().insert(path(&name));
         }
     }
     for (bits, weights) in by_bits {
         model = model.with_rounded_inputs(&weights, bits).ok_or_else(|| {
-            let problem = "says that inputs are rounded which this cannot round: of encoders, or of some of the linears that share \
-                           an input";
+            let problem = "says that inputs are rounded which this cannot round: of linears outside the blocks, or of some of those \
+                           that share an input";
             ModelError::config(&checkpoint.location().join("config.json"), "quantization_config", problem)
         })?;
     }
@@ -145,7 +157,8 @@ fn bert(config: &BertConfig, checkpoint: &dyn Checkpoint, device: &Device) -> Re
         // An encoder that was saved out of a task model has the prefix without the head.
         if name.starts_with("classifier.") || name.starts_with(&prefix) { name } else { format!("{prefix}{name}") }
     };
-    with_rounded_inputs(load(empty.clone(), checkpoint, name)?, checkpoint)
+    let path = |name: &str| name.strip_prefix(&prefix).unwrap_or(name).replace(".self.", ".self_attention.");
+    with_rounded_inputs(load(empty.clone(), checkpoint, name)?, checkpoint, path)
 }
 
 impl Loaded {
@@ -197,7 +210,7 @@ impl Loaded {
     }
 
     fn save_with(&self, folder: &Path, storage: Option<&Storage>) -> Result<(), ModelError> {
-        if storage.is_none() && matches!(&self.model, Model::Llama(model) if model.rounds_inputs()) {
+        if storage.is_none() && self.model.rounds_inputs() {
             tracing::warn!("{}: a folder of floats does not say that inputs of linears are rounded", folder.display());
         }
         write_folder(folder, |folder| {

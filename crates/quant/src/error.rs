@@ -93,8 +93,8 @@ pub enum QuantError {
     },
     /// A model that does not round what its linears read, or not what some of them read alone.
     #[error(
-        "the model cannot round the inputs of these weights: decoders can those of the linears in their blocks, where all that \
-         share an input are quantized"
+        "the model cannot round the inputs of these weights: it can those of the linears in its blocks, where all that share an \
+         input are quantized; select no others"
     )]
     RoundedInputs,
     /// A rule for a part of the module that holds nothing.

@@ -217,6 +217,17 @@ impl Scheme {
         Ok(self.stored_bits(d_out, d_in)?.iter().map(|bits| bits.div_ceil(8)).sum())
     }
 
+    /// Bytes of a packed `[d_out, d_in]` matrix of which only `kept` weights have codes: a bit for each weight, codes without
+    /// gaps, scales, zero points. No layout that other programs read has this.
+    ///
+    /// # Errors
+    /// If the group size does not divide `d_in`.
+    pub fn sparse_bytes(&self, [d_out, d_in]: [usize; 2], kept: usize) -> Result<usize, QuantError> {
+        let [_, scales, zeros] = self.stored_bits(d_out, d_in)?;
+        let codes = kept * usize::from(self.bits());
+        Ok([d_out * d_in, codes, scales, zeros].iter().map(|bits| bits.div_ceil(8)).sum())
+    }
+
     /// Bits per weight of a `[d_out, d_in]` matrix, its scales and zero points counted.
     ///
     /// # Errors

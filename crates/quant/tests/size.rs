@@ -42,6 +42,21 @@ proptest! {
         }
     }
 
+    /// A mask is a bit for each weight beside the codes of those that are kept.
+    #[test]
+    fn codes_of_kept_weights_take_a_mask_more((shapes, scheme) in case(), share in 0.0f64..=1.0) {
+        for [d_out, d_in] in shapes {
+            let weights = d_out * d_in;
+            let mask = weights.div_ceil(8);
+            let all = scheme.bytes(d_out, d_in).unwrap();
+            prop_assert_eq!(scheme.sparse_bytes([d_out, d_in], weights).unwrap(), all + mask);
+            let removed = (share * weights as f64) as usize;
+            let kept = scheme.sparse_bytes([d_out, d_in], weights - removed).unwrap();
+            let saved = (all + mask - kept) as f64 - (removed * usize::from(scheme.bits())) as f64 / 8.0;
+            prop_assert!(saved.abs() < 1.0, "{}", saved);
+        }
+    }
+
     #[test]
     fn blocks_take_their_bytes(d_out in 1usize..9, blocks in 1usize..5, kind in 0usize..4) {
         let zero_points = [ZeroPoint::Middle, ZeroPoint::Middle, ZeroPoint::Code, ZeroPoint::Real];

@@ -6,7 +6,9 @@ use burn::tensor::Tensor;
 /// them as they come ("per-token dynamic"; Xiao et al. 2022, *SmoothQuant*, arXiv 2211.10438, section 3).
 ///
 /// The codes are −2^(bits−1) … 2^(bits−1) − 1 and the scale is the largest magnitude over (2^bits − 1) / 2, as compressed-tensors
-/// has it and so Transformers; the paper's own code divides by 2^(bits−1) − 1.
+/// has it and so Transformers, with the same values for the same inputs; the paper's own code divides by 2^(bits−1) − 1. The
+/// largest magnitude is thus half a step beyond the codes: where it is negative, on the tie between the two lowest, so that it
+/// takes one or the other by the last bit of what computed it.
 ///
 /// # Panics
 /// If `bits` is not 2 to 8.

@@ -45,7 +45,7 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     let started = Instant::now();
     let (loaded, compressed) = compress(loaded, &compression, &selection, &samples, |share| progress.share(share))?;
     let seconds = started.elapsed().as_secs_f64();
-    let Compressed::Pruned(mask) = &compressed else { return Ok(()) };
+    let Compressed::Pruned { mask, codes } = &compressed else { return Ok(()) };
     if !arguments.allow_empty {
         mask.check_none_empty().map_err(ExperimentError::from)?;
     }
@@ -60,9 +60,9 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     }
     progress.finish();
     let layers = mask.summary();
-    let codes = rounding.map_or_else(|| Scheme::new(8, false, Granularity::Channel), Ok)?;
+    let scheme = Scheme::new(8, false, Granularity::Channel)?;
     // What is left out has no place in a mask.
-    let size = (!arguments.shrink).then(|| Size::of_pruned(mask, arguments.format, codes)).transpose()?;
+    let size = (!arguments.shrink).then(|| Size::of_pruned(mask, *codes, arguments.format, scheme)).transpose()?;
     if arguments.json {
         return output::json(&json!({
             "method": arguments.method, "compression": compression, "precision": loaded.precision, "seconds": seconds, "parameters": loaded.model.num_parameters(),
@@ -85,6 +85,10 @@ pub fn run(arguments: Prune) -> Result<(), CliError> {
     ))?;
     match size {
         None => output::line(format!("{} of {parameters} parameters are left", loaded.model.num_parameters())),
+        // Only codes that were counted have no counterpart.
+        Some(size) if size.same_size.is_none() => {
+            output::line(format!("{}; files hold the kept weights as floats", in_words(&size)))
+        }
         Some(size) => output::line(in_words(&size)),
     }
 }

@@ -41,7 +41,7 @@ def options(config):
     """Transformers 5.24 makes no room for packed zero points (compressed-tensors leaves them unpacked on the meta device);
     it reads them where it dequantizes at once."""
     groups = (config.get("quantization_config") or {}).get("config_groups") or {}
-    if all(group["weights"]["symmetric"] for group in groups.values()):
+    if all(group["weights"]["symmetric"] or group["format"] == "int-quantized" for group in groups.values()):
         return {}
     return {"quantization_config": CompressedTensorsConfig(dequantize=True)}
 

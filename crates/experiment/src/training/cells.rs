@@ -137,7 +137,7 @@ impl Trainer<'_> {
         let name = compression.name();
         if !self.masks.contains_key(&name) && matches!(compression, Compression::Prune { .. }) {
             let pruned = compression.apply(self.encoder.clone(), &encoder_selection(), self.samples, |_| {})?;
-            if let (_, Compressed::Pruned(mask)) = pruned {
+            if let (_, Compressed::Pruned { mask, .. }) = pruned {
                 self.masks.insert(name.clone(), mask);
             }
         }
@@ -183,12 +183,12 @@ impl<'a> Class<'a> {
             (Some(mode), Some(mask)) => {
                 let prepared = prepare(self.untrained.clone(), mode, &mask_tensors(&mask, &self.untrained.device()))?;
                 let trained = self.train(trainer, prepared, &spec)?;
-                (trained, started.elapsed().as_secs_f64(), Compressed::Pruned(mask))
+                (trained, started.elapsed().as_secs_f64(), Compressed::Pruned { mask, codes: None })
             }
             (_, mask) => {
                 let (dense, training) = self.dense(trainer)?;
                 let (model, compressed) = match mask {
-                    Some(mask) => (mask.apply(dense)?, Compressed::Pruned(mask)),
+                    Some(mask) => (mask.apply(dense)?, Compressed::Pruned { mask, codes: None }),
                     None => model.compression.apply(dense, &encoder_selection(), trainer.samples, |_| {})?,
                 };
                 (model, if spec.compression == Compression::Dense { training } else { 0.0 }, compressed)
@@ -205,7 +205,7 @@ impl<'a> Class<'a> {
                 _ => compressed.effective_bits(),
             },
             sparsity: match (&compressed, model.mode) {
-                (Compressed::Pruned(mask), None | Some(Mode::Sparse)) => mask.sparsity(),
+                (Compressed::Pruned { mask, .. }, None | Some(Mode::Sparse)) => mask.sparsity(),
                 _ => 0.0,
             },
             cost: Cost {

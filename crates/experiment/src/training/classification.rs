@@ -34,7 +34,8 @@ impl Classification {
     /// The examples of a data set as tokens, at most `max_length` each.
     ///
     /// # Errors
-    /// A label that the head has no output for, a model without a head, or a text that cannot be tokenized.
+    /// A label that the head has no output for, a model without a head or one that reads inputs in few bits, or a text that
+    /// cannot be tokenized.
     pub fn new(
         dataset: &Dataset,
         model: &Bert,
@@ -42,6 +43,9 @@ impl Classification {
         max_length: usize,
         label_smoothing: f64,
     ) -> Result<Self, ExperimentError> {
+        if model.rounds_inputs() {
+            return Err(ExperimentError::NoGradient);
+        }
         let outputs = model.config().num_labels.filter(|_| model.classifier.is_some()).unwrap_or(0);
         let max_length = max_length.min(model.config().context_length());
         let tokens = |example: &Example| {

@@ -2,21 +2,19 @@
 
 use super::{Attention, State};
 use crate::config::LlamaConfig;
+use crate::input_bits::{BlockBits, Stages, read};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor};
-use junkdna_backend::kernels::{Heads, rms_norm, round_tokens, swiglu};
+use junkdna_backend::kernels::{Heads, rms_norm, swiglu};
 
 /// The linears of a block's stages.
-pub(super) const STAGES: [&[&str]; 4] = [
+pub(super) const STAGES: Stages = [
     &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
     &["self_attn.o_proj"],
     &["mlp.gate_proj", "mlp.up_proj"],
     &["mlp.down_proj"],
 ];
-
-/// In how many bits the linears of each stage read their input; as it is where nothing is said.
-pub(super) type InputBits = [Option<u8>; STAGES.len()];
 
 /// Attention and feed-forward layer, each after a norm and added to its input.
 #[derive(Module, Debug)]
@@ -58,7 +56,7 @@ impl Block {
         state: &State,
         past: Vec<[Tensor<2>; 2]>,
         heads: Heads,
-        bits: InputBits,
+        bits: BlockBits,
     ) -> (Tensor<2>, [Tensor<2>; 2]) {
         let x = state.hidden.clone();
         let normed = read(norm(&self.input_layernorm, x.clone()), bits[0]);
@@ -87,14 +85,6 @@ impl Block {
             _ => state.hidden = state.hidden + self.mlp.down_proj.forward(input),
         }
         state
-    }
-}
-
-/// An input as linears read it.
-pub(super) fn read(input: Tensor<2>, bits: Option<u8>) -> Tensor<2> {
-    match bits {
-        None => input,
-        Some(bits) => round_tokens(input, bits),
     }
 }
 
