@@ -18,9 +18,9 @@ pub use samples::batches;
 pub use squared_norms::SquaredNorms;
 pub use sweep::{Place, Sweep};
 
-use crate::{Blocks, HostMatrix, LinearObserver, Selection, TokenTree, replace_weights, weights};
+use crate::{Blocks, HostMatrix, LinearObserver, Selection, TokenTree, each_on_a_core, replace_weights, weights};
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,10 +44,11 @@ pub fn observe<M: Module + Blocks, S: Statistic>(
     mut progress: impl FnMut(usize),
 ) -> BTreeMap<String, Arc<S>> {
     let selected = paths(model, selection);
+    let device = device_of(model);
     let mut states = embed(model, samples);
     let mut all = BTreeMap::new();
     for block in 0..model.num_blocks() {
-        all.extend(by_path(collect(&mut states, &selected, |state, observer| {
+        all.extend(by_path(collect(&device, &mut states, &selected, |state, observer| {
             *state = model.forward_block(block, state.clone(), observer);
         })));
         progress(block + 1);
@@ -123,6 +124,7 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
     mut progress: impl FnMut(usize),
 ) -> Result<M, E> {
     let selected = paths(&model, selection);
+    let device = device_of(&model);
     let mut states = embed(&model, samples);
     let blocks = model.num_blocks();
     for block in 0..blocks {
@@ -131,7 +133,7 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
             Order::TrueSequential => model.num_stages(block),
         };
         for stage in 0..stages {
-            let statistics = collect(&mut states, &selected, |state, observer| match stages {
+            let statistics = collect(&device, &mut states, &selected, |state, observer| match stages {
                 1 => model.observe_block(block, state.clone(), observer),
                 _ => model.observe_stage(block, stage, state.clone(), observer),
             });
@@ -141,7 +143,7 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
                     1 => model.forward_block(block, state, &mut Nobody),
                     _ => model.forward_stage(block, stage, state, &mut Nobody),
                 };
-                states = states.into_par_iter().map(forward).collect();
+                states = each_on_a_core(&device, states, forward);
             }
         }
         progress(block + 1);
@@ -151,6 +153,11 @@ pub fn change_by_block<M: Module + Blocks, S: Statistic, E>(
 
 fn paths<M: Module>(model: &M, selection: &Selection) -> BTreeSet<String> {
     weights(model, selection).into_iter().map(|weight| weight.path).collect()
+}
+
+/// Where the model's first parameter is.
+fn device_of<M: Module>(model: &M) -> Device {
+    model.devices().into_iter().next().unwrap_or_default()
 }
 
 fn embed<M: Blocks>(model: &M, samples: &[TokenTree]) -> Vec<M::State> {
@@ -186,6 +193,7 @@ impl LinearObserver for Recorder<'_> {
 /// As many batches as there are cores run at once: a core alone with a batch never waits for the others at the end of a
 /// matrix product. Their inputs are added in the order of the batches, so that sums do not depend on the number of cores.
 fn collect<T: Send + Sync, S: Statistic>(
+    device: &Device,
     states: &mut [T],
     selected: &BTreeSet<String>,
     run: impl Fn(&mut T, &mut dyn LinearObserver) + Sync,
@@ -197,7 +205,7 @@ fn collect<T: Send + Sync, S: Statistic>(
             run(state, &mut recorder);
             recorder.inputs
         };
-        statistics.add(batches.par_iter_mut().map(record).collect::<Vec<_>>().concat());
+        statistics.add(each_on_a_core(device, batches.iter_mut().collect(), record).concat());
     }
     statistics.0
 }

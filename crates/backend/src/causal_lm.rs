@@ -4,7 +4,8 @@ use crate::{KeyValues, TokenTree};
 use burn::tensor::{Device, Tensor};
 
 /// A causal language model: token trees in, hidden states and keys and values out, logits only where they are wanted.
-pub trait CausalLm {
+/// Several passes run at once.
+pub trait CausalLm: Sync {
     /// The device it computes on.
     fn device(&self) -> Device;
 

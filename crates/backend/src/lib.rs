@@ -10,6 +10,7 @@ mod blocks;
 #[cfg(feature = "calibration")]
 pub mod calibration;
 mod causal_lm;
+mod cores;
 mod device;
 mod host;
 pub mod kernels;
@@ -20,6 +21,7 @@ mod weights;
 
 pub use blocks::{Blocks, Fold, FoldSource, LinearObserver};
 pub use causal_lm::{CausalLm, TokenCodec};
+pub use cores::{cores, each_on_a_core};
 pub use device::{Adapter, DeviceError, DeviceName};
 pub use host::HostMatrix;
 pub use key_values::KeyValues;

@@ -5,11 +5,15 @@ pub(crate) mod targets;
 
 use crate::prefix_tree::PrefixTree;
 use crate::{Encoded, EvalError};
-use junkdna_backend::CausalLm;
 use junkdna_backend::kernels::TokenScore;
+use junkdna_backend::{CausalLm, cores, each_on_a_core};
 use pass::Pass;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 use targets::{Place, Wanted, predict};
 
 /// How likely a model finds a continuation after its context.
@@ -35,6 +39,9 @@ pub struct Progress {
 /// **What is shared.** Requests that begin with the same tokens share them, whatever task they are of: a few-shot header, a
 /// passage or a question is computed once, and all continuations of a question are in one pass. The tree is walked depth
 /// first and cut into passes of about equal size without any padding; the head runs only where a token is scored.
+///
+/// **What runs at once.** On a processor each core walks parts of the tree on its own; what they share is computed by each of
+/// them, so that a tree which is mostly one beginning is walked by all cores together.
 ///
 /// **What is kept.** Between two passes the keys and values of the tokens above the next one are kept, one path of the tree
 /// and never more, at most [`kv_memory`](Self::kv_memory) bytes of them. Of a path that needs more its first tokens are
@@ -80,27 +87,55 @@ impl Engine {
         let read: Vec<&[u32]> = tokens.iter().map(|tokens| &tokens[..tokens.len() - 1]).collect();
         let tree = PrefixTree::new(&read, self.pass_tokens);
         let wanted = Wanted::new(&tree, requests);
-        let mut scores = HashMap::new();
-        let mut pass = Pass::default();
-        let mut done = 0;
-        for node in 0..tree.nodes.len() {
-            if !pass.is_empty() && pass.new_tokens() + tree.nodes[node].tokens.len() > self.pass_tokens {
-                done += pass.new_tokens();
-                pass = self.run(model, &tree, pass, Some(node), &wanted, &mut scores);
+        let shares = tree.shares(cores(&model.device()));
+        let at_a_time = shares.len().min(cores(&model.device())).max(1);
+        let engine = Self { kv_memory: self.kv_memory.map(|memory| memory / at_a_time), ..*self };
+        let (tree, wanted, device) = (&tree, &wanted, model.device());
+        let scores: HashMap<_, _> = thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            // The channel ends with this thread.
+            let scores = scope.spawn(move || {
+                each_on_a_core(&device, shares, |nodes| engine.passes(model, tree, nodes, wanted, &tell))
+            });
+            let mut done = 0;
+            for tokens in told {
+                done += tokens;
                 progress(Progress { done, total: tree.tokens() });
             }
-            pass.push(&tree, node);
-        }
-        if !pass.is_empty() {
-            self.run(model, &tree, pass, None, &wanted, &mut scores);
-        }
-        progress(Progress { done: tree.tokens(), total: tree.tokens() });
-        let results = requests.iter().zip(&tree.ends).map(|(request, &end)| sum(&tree, request, end, &scores));
+            scores.join().unwrap_or_else(|panic| resume_unwind(panic)).into_iter().flatten().collect()
+        });
+        let results = requests.iter().zip(&tree.ends).map(|(request, &end)| sum(tree, request, end, &scores));
         let results: Vec<_> = results.collect();
         match results.iter().position(|r| !r.sum.is_finite()) {
             Some(request) => Err(EvalError::NotFinite { request }),
             None => Ok(results),
         }
+    }
+
+    /// Scores some nodes of the tree, in as few passes as they take.
+    fn passes<M: CausalLm>(
+        &self,
+        model: &M,
+        tree: &PrefixTree,
+        nodes: Range<usize>,
+        wanted: &Wanted,
+        tell: &Sender<usize>,
+    ) -> HashMap<Place, TokenScore> {
+        let mut scores = HashMap::new();
+        if nodes.is_empty() {
+            return scores;
+        }
+        let mut pass = Pass::beginning(tree, nodes.start);
+        for node in nodes {
+            if !pass.is_empty() && pass.new_tokens() + tree.nodes[node].tokens.len() > self.pass_tokens {
+                let _ = tell.send(pass.new_tokens());
+                pass = self.run(model, tree, pass, Some(node), wanted, &mut scores);
+            }
+            pass.push(tree, node);
+        }
+        let _ = tell.send(pass.new_tokens());
+        self.run(model, tree, pass, None, wanted, &mut scores);
+        scores
     }
 
     /// Runs a pass, scores what it predicts, and begins the next one with the keys and values that `next` builds on.

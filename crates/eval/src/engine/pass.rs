@@ -20,6 +20,18 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// The first of some passes: what is above the first node that it scores is computed with it.
+    pub fn beginning(tree: &PrefixTree, first: usize) -> Self {
+        let path = tree.path(first);
+        Self::default().with_again(tree, &path[..path.len() - 1])
+    }
+
+    fn with_again(mut self, tree: &PrefixTree, nodes: &[usize]) -> Self {
+        nodes.iter().for_each(|&node| self.add(tree, node));
+        self.again = self.tokens.len();
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -61,14 +73,12 @@ impl Pass {
             None => self.past.slice(tree.nodes[node].start..tree.length(node)),
         };
         let parts: Vec<KeyValues> = kept.iter().map(part).collect();
-        let mut pass = Self {
+        let pass = Self {
             // In memory of its own, or the whole pass would stay allocated.
             past: KeyValues::concat(&parts).joined(),
             past_nodes: kept.iter().map(|&node| (node, tree.length(node))).collect(),
             ..Self::default()
         };
-        again.iter().for_each(|&node| pass.add(tree, node));
-        pass.again = pass.tokens.len();
-        pass
+        pass.with_again(tree, again)
     }
 }

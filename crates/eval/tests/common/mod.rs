@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use junkdna_backend::kernels::{AttentionMask, Heads, Rotary, rotate, tree_attention};
 use junkdna_backend::{CausalLm, KeyValues, Seed, TokenCodec, TokenTree};
 use rand::RngExt;
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub const VOCAB: usize = 11;
 const HEADS: Heads = Heads { query: 4, key_value: 2, dim: 4 };
@@ -73,13 +73,13 @@ pub const BYTES_PER_TOKEN: usize = 2 * 8 * 4;
 #[allow(dead_code, reason = "not every test counts memory")]
 pub struct Watched {
     model: TinyLm,
-    most: Cell<usize>,
+    most: AtomicUsize,
 }
 
 #[allow(dead_code, reason = "not every test counts memory")]
 impl Watched {
     pub fn new(model: TinyLm) -> Self {
-        Self { model, most: Cell::new(0) }
+        Self { model, most: AtomicUsize::new(0) }
     }
 
     pub fn inner(&self) -> &TinyLm {
@@ -88,7 +88,7 @@ impl Watched {
 
     /// The most bytes of keys and values that a pass was given.
     pub fn most_kept(&self) -> usize {
-        self.most.get()
+        self.most.load(Ordering::Relaxed)
     }
 }
 
@@ -106,7 +106,7 @@ impl CausalLm for Watched {
     }
 
     fn forward(&self, tree: &TokenTree, past: &KeyValues) -> (Tensor<2>, KeyValues) {
-        self.most.set(self.most.get().max(past.bytes()));
+        self.most.fetch_max(past.bytes(), Ordering::Relaxed);
         self.model.forward(tree, past)
     }
 
