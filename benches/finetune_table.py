@@ -2,12 +2,13 @@
 """Fine-tuning side by side: the same recipe in PyTorch/Transformers (LoRA: PEFT) and in junkdna, a mean over seeds.
 
     finetune_table.py --junkdna target/release/junkdna --model MINILM --glue DIR [--tasks SST-2 CoLA RTE] [--modes full lora]
-        [--examples 2000] [--epochs 3] [--batch 16] [--seeds 41 42 43] [--out table.json]
+        [--examples 2500] [--epochs 3] [--batch 16] [--seeds 41 42 43] [--out table.json]
 
-Both sides get the same training subset (written to a folder of its own, chosen by the seed), the same tokens, 5e-5 (LoRA:
-1e-3, rank 8, alpha 16, queries and values, and the head), linear decay, no warm-up, AdamW without weight decay, clipping at
-1, dropout of the model, and are measured after the last epoch: accuracy, for CoLA Matthews' correlation, in points. Needs
-torch, transformers, peft and scipy. Results are kept after each run, so that it can be stopped and started again.
+Both sides get the same training subset (written to a folder of its own, chosen by the seed; 2,500 examples are all of RTE),
+the same tokens, at most 128 a text, 5e-5 (LoRA: 1e-3, rank 8, alpha 16, queries and values, and the head), linear decay, no
+warm-up, AdamW without weight decay, clipping at 1, dropout of the model, and are measured after the last epoch: accuracy, for
+CoLA Matthews' correlation, in points. Needs torch, transformers and peft. Results are kept after each run, so that it can be
+stopped and started again; a row is printed as soon as it is known.
 """
 import argparse, json, math, pathlib, random, statistics, subprocess, tempfile
 
@@ -76,8 +77,10 @@ def pytorch(a, task, mode, folder, seed):
     return score(task, predicted, [r[2] for r in dev])
 
 def junkdna(a, task, mode, folder, seed):
-    out = folder.parent / f"{mode}-{seed}"
+    out, recipe = folder.parent / f"{mode}-{seed}", folder.parent / "recipe.toml"
+    recipe.write_text("evaluate-every = 1000000\n")  # after the last step
     command = [a.junkdna, "finetune", "--model", a.model, "--task", folder, "--mode", mode, "--seed", seed, "--json",
+               "--recipe", recipe,
                "--epochs", a.epochs, "--batch-size", a.batch, "--learning-rate", RATE[mode], "--out", out]
     result = json.loads(subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE).stdout)
     return 100 * result["evaluations"][-1]["metrics"]["matthews" if task == "CoLA" else "accuracy"]
@@ -86,29 +89,32 @@ def main():
     p = argparse.ArgumentParser()
     for name in ("--junkdna", "--model", "--glue"): p.add_argument(name, required=True)
     p.add_argument("--tasks", nargs="+", default=list(COLUMNS)); p.add_argument("--modes", nargs="+", default=list(RATE))
-    p.add_argument("--examples", type=int, default=2000); p.add_argument("--epochs", type=int, default=3)
+    p.add_argument("--examples", type=int, default=2500); p.add_argument("--epochs", type=int, default=3)
     p.add_argument("--batch", type=int, default=16); p.add_argument("--seeds", type=int, nargs="+", default=[41, 42, 43])
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("finetune_table.json"))
     a = p.parse_args()
-    done = json.loads(a.out.read_text()) if a.out.exists() else {}
+    print(f"# {a.epochs} epochs, batches of {a.batch}, at most {a.examples} training examples, seeds {a.seeds}\n"
+          "| mode | task | PyTorch | junkdna | difference |\n|---|---|---|---|---|", flush=True)
     for mode in a.modes:
         for task in a.tasks:
-            for seed in a.seeds:
-                with tempfile.TemporaryDirectory() as parent:
-                    folder = pathlib.Path(parent) / task
-                    subset(task, pathlib.Path(a.glue) / task, folder, a.examples, seed)
-                    for side in (pytorch, junkdna):
-                        key = f"{mode} {task} {seed} {side.__name__} n={a.examples} e={a.epochs} b={a.batch}"
-                        if key not in done:
-                            done[key] = side(a, task, mode, folder, seed)
-                            a.out.write_text(json.dumps(done, indent=1))
-    print("| mode | task | PyTorch | junkdna | difference |\n|---|---|---|---|---|")
-    for mode in a.modes:
-        for task in a.tasks:
-            mean = lambda side: statistics.mean(done[f"{mode} {task} {s} {side} n={a.examples} e={a.epochs} b={a.batch}"]
-                                                for s in a.seeds)
-            ours, theirs = mean("junkdna"), mean("pytorch")
-            print(f"| {mode} | {task} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |")
+            runs = [run(a, mode, task, seed) for seed in a.seeds]
+            theirs, ours = (statistics.mean(side) for side in zip(*runs))
+            print(f"| {mode} | {task} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |", flush=True)
+
+def run(a, mode, task, seed):
+    """Both sides of one run, in points; from the file of results where they are there."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = pathlib.Path(parent) / task
+        subset(task, pathlib.Path(a.glue) / task, folder, a.examples, seed)
+        return [kept(a, f"{mode} {task} {seed} {side.__name__} n={a.examples} e={a.epochs} b={a.batch}",
+                     lambda: side(a, task, mode, folder, seed)) for side in (pytorch, junkdna)]
+
+def kept(a, key, measure):
+    read = lambda: json.loads(a.out.read_text()) if a.out.exists() else {}
+    if key not in read():
+        value = measure()
+        a.out.write_text(json.dumps(read() | {key: value}, indent=1))
+    return read()[key]
 
 if __name__ == "__main__":
     main()

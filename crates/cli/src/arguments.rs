@@ -275,7 +275,8 @@ pub struct Quantize {
 pub struct Finetune {
     #[command(flatten)]
     pub source: ModelSource,
-    /// A folder of GLUE (SST-2, CoLA, RTE, ...), or a TOML file that names splits and columns
+    /// A folder of GLUE (SST-2, CoLA, RTE, ...), JSON lines of `prompt` and `target`, a TOML file that says where labelled texts
+    /// or pairs are, or a task file of `eval` with a training split
     #[arg(long, value_name = "FILE|DIR")]
     pub task: PathBuf,
     /// full, lora, dora, sparse, dense-frozen or sparse-to-dense [default: the recipe's `mode`, or full]

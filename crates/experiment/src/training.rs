@@ -2,13 +2,17 @@
 
 mod cells;
 mod classification;
+mod language;
 mod lessons;
 mod masks;
 mod mode;
+mod task;
 
 pub(crate) use cells::{Trainer, models, wants};
 pub use classification::Classification;
 pub(crate) use classification::logits;
+pub use language::language_modeling;
 pub(crate) use lessons::{Lesson, Lessons};
 pub use masks::{mask_tensors, zeros_as_mask};
 pub use mode::TrainingMode;
+pub use task::Training;

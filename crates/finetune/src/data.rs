@@ -1,9 +1,11 @@
-//! Labelled texts.
+//! Labelled texts, and prompts with targets.
 
 mod glue;
+mod pairs;
 mod subset;
 mod table;
 
+pub use pairs::{Pair, Pairs, Question};
 pub use subset::subset;
 
 use crate::FinetuneError;

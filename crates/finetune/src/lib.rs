@@ -10,6 +10,7 @@ mod dense_frozen;
 mod error;
 mod files;
 mod journal;
+pub mod language;
 pub mod metrics;
 mod mode;
 mod objective;

@@ -27,7 +27,7 @@ pub trait Objective<M> {
     fn evaluate(&self, module: &M) -> Metrics;
 
     /// The metric that tells which module is better, of those that [`evaluate`](Self::evaluate) gives. Higher is better,
-    /// but for `loss`.
+    /// but for `loss` and `perplexity`.
     fn metric(&self) -> &str {
         "loss"
     }
@@ -35,5 +35,5 @@ pub trait Objective<M> {
 
 /// Whether a value of a metric is better than another.
 pub(crate) fn is_better(metric: &str, value: f64, than: f64) -> bool {
-    if metric == "loss" { value < than } else { value > than }
+    if matches!(metric, "loss" | "perplexity") { value < than } else { value > than }
 }

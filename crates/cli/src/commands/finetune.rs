@@ -3,14 +3,17 @@ use crate::arguments::Finetune;
 use crate::error::CliError;
 use crate::output;
 use crate::progress::Progress;
-use junkdna_backend::Seed;
-use junkdna_experiment::training::{Classification, TrainingMode, mask_tensors, zeros_as_mask};
-use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach, merge, peft};
-use junkdna_finetune::data::{Dataset, subset};
-use junkdna_finetune::{
-    Checkpoints, Evaluation, Journal, Observer, Recipe, StepReport, Trained, finish, prepare, train,
+use burn::module::Module;
+use burn::tensor::Device;
+use junkdna_backend::{CausalLm, Seed};
+use junkdna_experiment::training::{
+    Classification, Training, TrainingMode, language_modeling, mask_tensors, zeros_as_mask,
 };
-use junkdna_model::{Bert, Loaded, Model};
+use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach, merge, peft};
+use junkdna_finetune::{
+    Checkpoints, Evaluation, Journal, Objective, Observer, Recipe, StepReport, Trained, finish, prepare, train,
+};
+use junkdna_model::{Bert, Llama, Loaded, Model, Tokenizer};
 use junkdna_prune::Mask;
 use serde_json::json;
 use std::io;
@@ -19,48 +22,130 @@ use std::path::{Path, PathBuf};
 pub fn run(mut arguments: Finetune) -> Result<(), CliError> {
     let recipe = recipe(&mut arguments)?;
     refuse_existing(&arguments.out)?;
-    let mut dataset = Dataset::read(&arguments.task)?;
+    let mut training = Training::read(&arguments.task)?;
     if let Some(count) = arguments.examples {
-        dataset.train = subset(&dataset.train, count, Seed(recipe.seed));
+        training.cut(count, Seed(recipe.seed));
     }
-    let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
-    let mut loaded = load(&arguments.source)?;
-    let Model::Bert(model) = loaded.model else {
-        let problem = format!("{}: only encoders (BERT, RoBERTa) are fine-tuned on such a task", loaded.source);
-        return Err(CliError::Request(problem));
-    };
-    let mut model = model.with_head(&dataset.labels(), Seed(recipe.seed).derive("head"))?;
-    if let Some(dropout) = recipe.dropout {
-        model = model.with_dropout(dropout, dropout);
+    let progress = Progress::new(&format!("loading {}", arguments.source.model));
+    let Loaded { model, tokenizer, source, precision } = load(&arguments.source)?;
+    let smoothing = recipe.label_smoothing;
+    let job = Job { arguments: &arguments, recipe: &recipe, training: &training, tokenizer, source, precision };
+    match (model, &training) {
+        (Model::Bert(model), Training::Labelled(dataset)) => {
+            let mut model = model.with_head(&dataset.labels(), Seed(recipe.seed).derive("head"))?;
+            if let Some(dropout) = recipe.dropout {
+                model = model.with_dropout(dropout, dropout);
+            }
+            let task = Classification::new(dataset, &model, &job.tokenizer, arguments.max_length, smoothing)?;
+            job.run(model, &task, progress)
+        }
+        (Model::Llama(model), Training::Pairs(pairs)) => {
+            if recipe.dropout.is_some_and(|dropout| dropout > 0.0) {
+                return Err(CliError::Request("recipe: dropout must be left out, Llama has none".into()));
+            }
+            let length = arguments.max_length.min(model.context_length());
+            let task = language_modeling(pairs, &job.tokenizer, length, smoothing)?;
+            job.run(model, &task, progress)
+        }
+        (Model::Bert(_), Training::Pairs(_)) => Err(job.unfit("prompts with targets train decoders (Llama)")),
+        (Model::Llama(_), Training::Labelled(_)) => {
+            Err(job.unfit("only encoders (BERT, RoBERTa) are fine-tuned on labelled texts"))
+        }
     }
-    let task = Classification::new(&dataset, &model, &loaded.tokenizer, arguments.max_length, recipe.label_smoothing)?;
-    let (model, adapters) = with_mode(model, &arguments, recipe.seed)?;
-    let folder = run_folder(&arguments);
-    let checkpoints = Checkpoints::new(&folder, identity(&arguments, &recipe, &dataset))?;
-    let step = checkpoints.last()?.map_or(0, |last| last.progress().step);
-    progress.label(&training_label(&arguments, &dataset, step));
-    let journal = Journal::open(&folder, step).map_err(junkdna_finetune::FinetuneError::io(&folder))?;
-    let mut watcher = Watcher { progress, journal, from: step };
-    let trained = train(model, &task, &recipe, Some(&checkpoints), &mut watcher)?;
-    let Trained { best, evaluations, .. } = trained;
-    watcher.progress.label(&format!("writing {}", arguments.out.display()));
-    let (model, merged) = written(best, adapters.as_ref(), &arguments)?;
-    loaded.model = Model::Bert(model);
-    loaded.save(&arguments.out)?;
-    watcher.progress.finish();
-    report(&arguments, &recipe, &loaded, &dataset, &evaluations, merged)
+}
+
+/// What the models that train differ in.
+trait Trainable: Module {
+    /// What PEFT calls the work.
+    const PEFT_TASK: &'static str;
+
+    /// The Hugging Face name of a parameter path.
+    fn name(&self, path: &str) -> String;
+
+    fn device(&self) -> Device;
+
+    fn into_model(self) -> Model;
+}
+
+impl Trainable for Bert {
+    const PEFT_TASK: &'static str = "SEQ_CLS";
+
+    fn name(&self, path: &str) -> String {
+        self.tensor_name(path)
+    }
+
+    fn device(&self) -> Device {
+        Bert::device(self)
+    }
+
+    fn into_model(self) -> Model {
+        Model::Bert(self)
+    }
+}
+
+impl Trainable for Llama {
+    const PEFT_TASK: &'static str = "CAUSAL_LM";
+
+    fn name(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
+    fn device(&self) -> Device {
+        CausalLm::device(self)
+    }
+
+    fn into_model(self) -> Model {
+        Model::Llama(self)
+    }
+}
+
+/// One run, whatever trains.
+struct Job<'a> {
+    arguments: &'a Finetune,
+    recipe: &'a Recipe,
+    training: &'a Training,
+    tokenizer: Tokenizer,
+    source: String,
+    precision: String,
+}
+
+impl Job<'_> {
+    fn unfit(&self, problem: &str) -> CliError {
+        CliError::Request(format!("{}: {problem}", self.source))
+    }
+
+    fn run<M: Trainable>(self, model: M, task: &impl Objective<M>, mut progress: Progress) -> Result<(), CliError> {
+        let Self { arguments, recipe, training, .. } = self;
+        let (model, adapters) = with_mode(model, arguments, recipe.seed)?;
+        let folder = run_folder(arguments);
+        let checkpoints = Checkpoints::new(&folder, identity(arguments, recipe, training))?;
+        let step = checkpoints.last()?.map_or(0, |last| last.progress().step);
+        progress.label(&training_label(arguments, training, step));
+        let journal = Journal::open(&folder, step).map_err(junkdna_finetune::FinetuneError::io(&folder))?;
+        let mut watcher = Watcher { progress, journal, from: step };
+        let trained = train(model, task, recipe, Some(&checkpoints), &mut watcher)?;
+        let Trained { best, evaluations, .. } = trained;
+        watcher.progress.label(&format!("writing {}", arguments.out.display()));
+        let (model, merged) = written(best, adapters.as_ref(), arguments)?;
+        let Self { tokenizer, source, precision, .. } = self;
+        let loaded = Loaded { model: model.into_model(), tokenizer, source, precision };
+        loaded.save(&arguments.out)?;
+        watcher.progress.finish();
+        let outcome = Outcome { metric: task.metric(), evaluations: &evaluations, merged };
+        report(arguments, recipe, training, &loaded.precision, outcome)
+    }
 }
 
 /// The model with plain weights; its adapters are written before where that is asked for.
-fn written(
-    model: Bert,
+fn written<M: Trainable>(
+    model: M,
     adapters: Option<&AdapterConfig>,
     arguments: &Finetune,
-) -> Result<(Bert, Option<Merged>), CliError> {
+) -> Result<(M, Option<Merged>), CliError> {
     let Some(config) = adapters else { return Ok((finish(model), None)) };
     if let Some(folder) = &arguments.adapter.adapter_out {
-        let base = peft::Base { model: &arguments.source.model, task: "SEQ_CLS" };
-        peft::save(&model, config, base, folder, |path| model.tensor_name(path))?;
+        let base = peft::Base { model: &arguments.source.model, task: M::PEFT_TASK };
+        peft::save(&model, config, base, folder, |path| model.name(path))?;
     }
     let how = if arguments.adapter.keep_mask { Merge::KeepMask } else { Merge::Plain };
     let (model, merged) = merge(model, how);
@@ -113,7 +198,7 @@ fn refuse_existing(out: &Path) -> Result<(), CliError> {
 }
 
 /// The model with what the mode needs, and its adapters' configuration where it has some.
-fn with_mode(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, Option<AdapterConfig>), CliError> {
+fn with_mode<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, Option<AdapterConfig>), CliError> {
     match arguments.mode() {
         TrainingMode::Full => Ok((model, None)),
         TrainingMode::Lora | TrainingMode::Dora => {
@@ -135,11 +220,11 @@ fn with_mode(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, Opti
     }
 }
 
-fn with_adapters(model: Bert, arguments: &Finetune, seed: u64) -> Result<(Bert, AdapterConfig), CliError> {
+fn with_adapters<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, AdapterConfig), CliError> {
     let given = &arguments.adapter;
     if let Some(folder) = &given.adapter {
         let names = model.clone();
-        return Ok(peft::load(model, folder, |path| names.tensor_name(path))?);
+        return Ok(peft::load(model, folder, |path| names.name(path))?);
     }
     let default = AdapterConfig::default();
     let config = AdapterConfig {
@@ -163,13 +248,13 @@ fn run_folder(arguments: &Finetune) -> PathBuf {
 }
 
 /// What a checkpoint must agree on to be gone on from.
-fn identity(arguments: &Finetune, recipe: &Recipe, dataset: &Dataset) -> String {
+fn identity(arguments: &Finetune, recipe: &Recipe, training: &Training) -> String {
     let mask = arguments.mask.as_ref().map_or("none".into(), |mask| mask.display().to_string());
     let mut recipe = recipe.clone();
     recipe.checkpoint_every = 0; // decides nothing
     [
         format!("model {}", arguments.source.model),
-        format!("task {} with {} examples", dataset.name, dataset.train.len()),
+        format!("task {} with {} examples", training.name(), training.examples()),
         format!("mode {}, mask {mask}, max length {}", arguments.mode().name(), arguments.max_length),
         format!("adapters {}", adapters(arguments)),
         format!("recipe {}", serde_json::to_string(&recipe).unwrap_or_default()),
@@ -182,9 +267,9 @@ fn adapters(arguments: &Finetune) -> String {
     format!("{:?} {} {} {} {:?}", a.adapter, a.rank, a.alpha, a.rank_stabilized, a.target)
 }
 
-fn training_label(arguments: &Finetune, dataset: &Dataset, step: usize) -> String {
+fn training_label(arguments: &Finetune, training: &Training, step: usize) -> String {
     let from = if step == 0 { String::new() } else { format!(", from step {step} on") };
-    format!("{} on {} ({} examples){from}", arguments.mode().name(), dataset.name, dataset.train.len())
+    format!("{} on {} ({} examples){from}", arguments.mode().name(), training.name(), training.examples())
 }
 
 struct Watcher {
@@ -212,19 +297,25 @@ impl Observer for Watcher {
     }
 }
 
+/// What came out of a run.
+struct Outcome<'a> {
+    metric: &'a str,
+    evaluations: &'a [Evaluation],
+    merged: Option<Merged>,
+}
+
 fn report(
     arguments: &Finetune,
     recipe: &Recipe,
-    loaded: &Loaded,
-    dataset: &Dataset,
-    evaluations: &[Evaluation],
-    merged: Option<Merged>,
+    training: &Training,
+    precision: &str,
+    outcome: Outcome<'_>,
 ) -> Result<(), CliError> {
+    let Outcome { metric, evaluations, merged } = outcome;
     if arguments.json {
         return output::json(&json!({
-            "task": dataset.name, "mode": arguments.mode().name(), "metric": dataset.metric, "recipe": recipe,
-            "precision": loaded.precision, "examples": dataset.train.len(), "evaluations": evaluations,
-            "merged": merged,
+            "task": training.name(), "mode": arguments.mode().name(), "metric": metric, "recipe": recipe,
+            "precision": precision, "examples": training.examples(), "evaluations": evaluations, "merged": merged,
         }));
     }
     let names: Vec<&String> = evaluations.first().map(|e| e.metrics.keys().collect()).unwrap_or_default();

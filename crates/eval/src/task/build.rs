@@ -2,6 +2,7 @@
 
 use super::prompt::{Filling, Question, text};
 use super::shots::Drawn;
+use super::source::Split;
 use super::turn::{self, Part, Turn};
 use super::{Example, Gold, OutputType, Request, Task};
 use crate::EvalError;
@@ -69,6 +70,23 @@ impl Task {
     /// Data that cannot be read; a template that fails, a choice or a right answer that is not there, with the document's
     /// number; fewer documents than shots.
     pub fn render(&self, prompting: &Prompting) -> Result<Rendered, EvalError> {
+        self.render_split(self.asked(), prompting)
+    }
+
+    /// The documents of the training split, and those of the validation split, or else of the test split: to train on, and
+    /// to choose by. As [`Self::render`], without shots.
+    ///
+    /// # Errors
+    /// As [`Self::render`], and a task that names no training split.
+    pub fn render_training(&self, prompting: &Prompting) -> Result<[Rendered; 2], EvalError> {
+        let none = || EvalError::task(&self.path, "training_split: is missing; there is nothing to train on");
+        let mut plain = self.clone();
+        plain.num_fewshot = 0;
+        let training = plain.training().ok_or_else(none)?;
+        Ok([plain.render_split(training, prompting)?, plain.render_split(plain.validated(), prompting)?])
+    }
+
+    fn render_split(&self, split: Split<'_>, prompting: &Prompting) -> Result<Rendered, EvalError> {
         if self.retrieves() {
             return Err(EvalError::task(
                 &self.path,
@@ -76,7 +94,7 @@ impl Task {
             ));
         }
         let mut broken = BrokenRows::new(prompting.skip_bad_rows);
-        let questions = self.table(self.asked(), &mut broken)?;
+        let questions = self.table(split, &mut broken)?;
         let Some(first) = questions.documents().next().transpose()? else {
             return Err(EvalError::task(&self.path, "has no documents"));
         };

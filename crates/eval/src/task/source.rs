@@ -38,6 +38,17 @@ impl Task {
         }
     }
 
+    /// The split to train on, if the task names one.
+    pub(crate) fn training(&self) -> Option<Split<'_>> {
+        self.splits.training.as_deref().map(|name| Split { key: "training_split", name })
+    }
+
+    /// The split to choose by while training: the validation split, or else what is asked.
+    pub(crate) fn validated(&self) -> Split<'_> {
+        let split = |name| Split { key: "validation_split", name };
+        self.splits.validation.as_deref().map_or_else(|| self.asked(), split)
+    }
+
     /// The documents of a split.
     pub(crate) fn table(&self, split: Split, broken: &mut BrokenRows) -> Result<Table<'_>, EvalError> {
         let wrong =
