@@ -287,6 +287,10 @@ pub struct Finetune {
     /// Mask that `prune --mask-out` wrote [default: the zeros of the model]
     #[arg(long, value_name = "FILE")]
     pub mask: Option<PathBuf>,
+    /// Prune to this sparsity while training, in mode sparse: little by little over the first two thirds of the steps (cubic).
+    /// The table `pruning` of the recipe says it in detail, and prunes and regrows
+    #[arg(long, value_name = "SPARSITY", conflicts_with = "mask")]
+    pub gradual: Option<f64>,
     /// How to train, a TOML file; what is given here besides takes precedence
     #[arg(long, value_name = "FILE.toml")]
     pub recipe: Option<PathBuf>,

@@ -150,7 +150,9 @@ impl ExperimentError {
             | Self::Eval(EvalError::Io { source, .. }) => is_request(source),
             Self::Model(ModelError::Download { .. })
             | Self::Eval(EvalError::NotFinite { .. })
-            | Self::Finetune(FinetuneError::NotFinite { .. } | FinetuneError::Observer(_))
+            | Self::Finetune(
+                FinetuneError::NotFinite { .. } | FinetuneError::Observer(_) | FinetuneError::Pruning(_),
+            )
             | Self::Statistics(_)
             | Self::Render(_) => false,
             _ => true,

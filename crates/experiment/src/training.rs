@@ -2,6 +2,7 @@
 
 mod cells;
 mod classification;
+mod gradual;
 mod language;
 mod lessons;
 mod masks;
@@ -11,6 +12,7 @@ mod task;
 pub(crate) use cells::{Trainer, models, wants};
 pub use classification::Classification;
 pub(crate) use classification::logits;
+pub use gradual::{GrowBy, PlannedPruning, PruningPlan};
 pub use language::language_modeling;
 pub(crate) use lessons::{Lesson, Lessons};
 pub use masks::{mask_tensors, zeros_as_mask};

@@ -3,7 +3,7 @@
 use crate::place::Place;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor};
 use junkdna_backend::kernels::{AdamWStep, Moved, adamw, sum_of_squares};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,6 +60,15 @@ impl AdamW {
     /// The same optimizer with this memory.
     pub fn with_state(self, state: BTreeMap<String, Moments>) -> Self {
         Self { state, ..self }
+    }
+
+    /// Sets the moments of some elements of a parameter to zero, in PyTorch's order.
+    pub(crate) fn zero_moments(&mut self, path: &str, which: Tensor<1, Bool>) {
+        if let Some(moments) = self.state.get_mut(path) {
+            for moment in [&mut moments.first, &mut moments.second] {
+                *moment = moment.clone().mask_fill(which.clone(), 0.0);
+            }
+        }
     }
 
     /// The module after one step. `rate` gives the learning rate of a parameter path; gradients are multiplied by `scale`

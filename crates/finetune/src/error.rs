@@ -133,6 +133,27 @@ pub enum FinetuneError {
         /// Outputs of the head.
         outputs: usize,
     },
+    /// A target that leaves no room for its prompt.
+    #[error(
+        "{task}: a target of {tokens} tokens does not fit the {length} tokens of --max-length with a token before it"
+    )]
+    TooLong {
+        /// The task.
+        task: String,
+        /// Tokens of the target.
+        tokens: usize,
+        /// Tokens of an example, at most.
+        length: usize,
+    },
+    /// Pruning while training went wrong.
+    #[error("pruning: {0}")]
+    Pruning(Box<dyn std::error::Error + Send + Sync>),
+    /// A schedule of pruning that is longer than the run.
+    #[error("pruning: is not done after the {steps} steps of the run; end it earlier, or train longer")]
+    NeverFinal {
+        /// Steps of the run.
+        steps: usize,
+    },
     /// Whoever watches the run could not go on.
     #[error("{0}")]
     Observer(std::io::Error),

@@ -6,8 +6,10 @@ use crate::objective::is_better;
 use crate::observer::{Evaluation, Observer, StepReport};
 use crate::order::batches;
 use crate::place::in_order;
+use crate::pruning::{Matrices, Pruning, by_path, check, forget, masks_of};
 use crate::schedule::Schedule;
-use crate::{FinetuneError, Objective, Recipe};
+use crate::transfer::{finish, prepare};
+use crate::{FinetuneError, Mode, Objective, Recipe};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use junkdna_backend::Seed;
@@ -36,8 +38,33 @@ pub fn train<M: Module, O: Objective<M>>(
     checkpoints: Option<&Checkpoints>,
     observer: &mut dyn Observer,
 ) -> Result<Trained<M>, FinetuneError> {
-    recipe.check()?;
-    let mut run = Run::new(module, objective, recipe, checkpoints)?;
+    run(Run::new(module, objective, recipe, None, checkpoints)?, observer)
+}
+
+/// As [`train`], with masks that change on the way: pruned weights are exactly zero after every step, and so are their
+/// moments. Weights that come back start at zero. The module is given plain and comes back with its masks attached, see
+/// [`finish`].
+///
+/// # Errors
+/// As [`train`], whatever the pruning returns, and a pruning that is not final at the end of the run.
+pub fn train_with_pruning<M: Module, O: Objective<M>>(
+    module: M,
+    objective: &O,
+    recipe: &Recipe,
+    pruning: &mut dyn Pruning<M>,
+    checkpoints: Option<&Checkpoints>,
+    observer: &mut dyn Observer,
+) -> Result<Trained<M>, FinetuneError> {
+    let masks = pruning.start(&module).map_err(FinetuneError::Pruning)?;
+    let module = prepare(module, Mode::Sparse, &masks)?;
+    run(Run::new(module, objective, recipe, Some(pruning), checkpoints)?, observer)
+}
+
+fn run<M: Module, O: Objective<M>>(
+    mut run: Run<'_, M, O>,
+    observer: &mut dyn Observer,
+) -> Result<Trained<M>, FinetuneError> {
+    let recipe = run.recipe;
     while run.progress.epoch < recipe.epochs && !run.stopped() {
         run.epoch(observer)?;
     }
@@ -47,6 +74,7 @@ pub fn train<M: Module, O: Objective<M>>(
 struct Run<'a, M, O> {
     objective: &'a O,
     recipe: &'a Recipe,
+    pruning: Option<&'a mut dyn Pruning<M>>,
     checkpoints: Option<&'a Checkpoints>,
     lengths: Vec<usize>,
     schedule: Schedule,
@@ -62,18 +90,24 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         module: M,
         objective: &'a O,
         recipe: &'a Recipe,
+        pruning: Option<&'a mut dyn Pruning<M>>,
         checkpoints: Option<&'a Checkpoints>,
     ) -> Result<Self, FinetuneError> {
+        recipe.check()?;
         let lengths: Vec<usize> = (0..objective.examples()).map(|example| objective.length(example)).collect();
         if lengths.is_empty() {
             return Err(FinetuneError::NoExamples);
         }
         let schedule = recipe.schedule(lengths.len().div_ceil(recipe.batch_size));
+        if let Some(pruning) = &pruning {
+            check(&**pruning, schedule.steps)?;
+        }
         let optimizer = AdamW::new(recipe.adamw);
         let module = on_autodiff(in_order(module), recipe.gradient_checkpointing);
         let mut run = Self {
             objective,
             recipe,
+            pruning,
             checkpoints,
             lengths,
             schedule,
@@ -132,6 +166,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         steps_per_epoch: usize,
         observer: &mut dyn Observer,
     ) -> Result<(), FinetuneError> {
+        self.prune(group)?;
         let (loss, gradients) = self.gradients(group)?;
         let norm = gradient_norm(self.module(), &gradients);
         let clip = self.recipe.clip;
@@ -153,6 +188,31 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
             gradient_norm: f64::from(norm),
         };
         observer.step(&report).map_err(FinetuneError::Observer)
+    }
+
+    /// Changes the masks, where it is time to.
+    fn prune(&mut self, group: &[Vec<usize>]) -> Result<(), FinetuneError> {
+        let step = self.progress.step;
+        let Some(pruning) = self.pruning.as_ref().filter(|pruning| pruning.changes(step)) else { return Ok(()) };
+        let needs_gradients = pruning.needs_gradients();
+        let masked = self.module().valid();
+        let now = masks_of(&masked);
+        let plain = finish(masked);
+        let mut gradients = Matrices::new();
+        if needs_gradients {
+            self.module = Some(self.ready(plain.clone()));
+            gradients = by_path(self.module(), &self.gradients(group)?.1, &now);
+        }
+        let Some(pruning) = self.pruning.as_mut() else { return Ok(()) };
+        let masks = pruning.masks(step, &plain, &now, &gradients).map_err(FinetuneError::Pruning)?;
+        forget(&mut self.optimizer, &plain, &masks);
+        self.module = Some(self.ready(prepare(plain, Mode::Sparse, &masks)?));
+        Ok(())
+    }
+
+    /// A module as it trains.
+    fn ready(&self, module: M) -> M {
+        on_autodiff(in_order(module), self.recipe.gradient_checkpointing)
     }
 
     /// The mean loss of a step's batches and its gradients.
@@ -212,7 +272,8 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
             metric: metric.into(),
             there: metrics.keys().cloned().collect::<Vec<_>>().join(", "),
         })?;
-        let best = self.progress.best.is_none_or(|best| is_better(metric, value, best));
+        let is_final = self.pruning.as_ref().is_none_or(|pruning| pruning.is_final(self.progress.step));
+        let best = is_final && self.progress.best.is_none_or(|best| is_better(metric, value, best));
         if best {
             self.progress.best = Some(value);
             self.progress.without_better = 0;
@@ -220,7 +281,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
                 checkpoints.save_best(&Checkpoint::of_module(&module, self.progress.clone())?)?;
             }
             self.best = Some(module);
-        } else {
+        } else if is_final {
             self.progress.without_better += 1;
         }
         let (step, epoch) = (self.progress.step, self.progress.epochs(steps_per_epoch));

@@ -5,32 +5,35 @@ use crate::output;
 use crate::progress::Progress;
 use burn::module::Module;
 use burn::tensor::Device;
-use junkdna_backend::{CausalLm, Seed};
+use junkdna_backend::{CausalLm, Seed, Selection};
 use junkdna_experiment::training::{
-    Classification, Training, TrainingMode, language_modeling, mask_tensors, zeros_as_mask,
+    Classification, PruningPlan, Training, TrainingMode, language_modeling, mask_tensors, zeros_as_mask,
 };
 use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach, merge, peft};
 use junkdna_finetune::{
-    Checkpoints, Evaluation, Journal, Objective, Observer, Recipe, StepReport, Trained, finish, prepare, train,
+    Checkpoints, Evaluation, Journal, Mode, Objective, Observer, Recipe, StepReport, Trained, finish, prepare, train,
+    train_with_pruning,
 };
 use junkdna_model::{Bert, Llama, Loaded, Model, Tokenizer};
-use junkdna_prune::Mask;
+use junkdna_prune::{Mask, Sparsity};
 use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub fn run(mut arguments: Finetune) -> Result<(), CliError> {
-    let recipe = recipe(&mut arguments)?;
+    let (recipe, pruning) = recipe(&mut arguments)?;
     refuse_existing(&arguments.out)?;
     let mut training = Training::read(&arguments.task)?;
     if let Some(count) = arguments.examples {
         training.cut(count, Seed(recipe.seed));
     }
+    let pruning = pruning_plan(&mut arguments, pruning, recipe_steps(&recipe, &training))?;
     let progress = Progress::new(&format!("loading {}", arguments.source.model));
     let Loaded { model, tokenizer, source, precision } = load(&arguments.source)?;
     let smoothing = recipe.label_smoothing;
-    let job = Job { arguments: &arguments, recipe: &recipe, training: &training, tokenizer, source, precision };
-    match (model, &training) {
+    let (arguments, recipe, training) = (&arguments, &recipe, &training);
+    let job = Job { arguments, recipe, training, pruning, tokenizer, source, precision };
+    match (model, training) {
         (Model::Bert(model), Training::Labelled(dataset)) => {
             let mut model = model.with_head(&dataset.labels(), Seed(recipe.seed).derive("head"))?;
             if let Some(dropout) = recipe.dropout {
@@ -104,6 +107,7 @@ struct Job<'a> {
     arguments: &'a Finetune,
     recipe: &'a Recipe,
     training: &'a Training,
+    pruning: Option<PruningPlan>,
     tokenizer: Tokenizer,
     source: String,
     precision: String,
@@ -115,23 +119,32 @@ impl Job<'_> {
     }
 
     fn run<M: Trainable>(self, model: M, task: &impl Objective<M>, mut progress: Progress) -> Result<(), CliError> {
-        let Self { arguments, recipe, training, .. } = self;
-        let (model, adapters) = with_mode(model, arguments, recipe.seed)?;
+        let Self { arguments, recipe, training, tokenizer, source, precision, pruning } = self;
+        let (model, adapters) = match &pruning {
+            Some(_) => (model, None),
+            None => with_mode(model, arguments, recipe.seed)?,
+        };
         let folder = run_folder(arguments);
-        let checkpoints = Checkpoints::new(&folder, identity(arguments, recipe, training))?;
+        let checkpoints = Checkpoints::new(&folder, identity(arguments, recipe, training, pruning.as_ref()))?;
         let step = checkpoints.last()?.map_or(0, |last| last.progress().step);
         progress.label(&training_label(arguments, training, step));
         let journal = Journal::open(&folder, step).map_err(junkdna_finetune::FinetuneError::io(&folder))?;
         let mut watcher = Watcher { progress, journal, from: step };
-        let trained = train(model, task, recipe, Some(&checkpoints), &mut watcher)?;
+        let trained = match pruning {
+            None => train(model, task, recipe, Some(&checkpoints), &mut watcher)?,
+            Some(plan) => {
+                let mut pruning = plan.with_seed(Seed(recipe.seed));
+                train_with_pruning(model, task, recipe, &mut pruning, Some(&checkpoints), &mut watcher)?
+            }
+        };
         let Trained { best, evaluations, .. } = trained;
         watcher.progress.label(&format!("writing {}", arguments.out.display()));
         let (model, merged) = written(best, adapters.as_ref(), arguments)?;
-        let Self { tokenizer, source, precision, .. } = self;
+        let sparsity = Mask::of_zeros(&model, &Selection::default())?.sparsity();
         let loaded = Loaded { model: model.into_model(), tokenizer, source, precision };
         loaded.save(&arguments.out)?;
         watcher.progress.finish();
-        let outcome = Outcome { metric: task.metric(), evaluations: &evaluations, merged };
+        let outcome = Outcome { metric: task.metric(), evaluations: &evaluations, merged, sparsity };
         report(arguments, recipe, training, &loaded.precision, outcome)
     }
 }
@@ -153,13 +166,13 @@ fn written<M: Trainable>(
 }
 
 /// The recipe of the file, with what was given besides; a mode that the file names becomes that of the arguments.
-fn recipe(arguments: &mut Finetune) -> Result<Recipe, CliError> {
-    let mut recipe = match &arguments.recipe {
-        None => Recipe::default(),
+fn recipe(arguments: &mut Finetune) -> Result<(Recipe, Option<PruningPlan>), CliError> {
+    let (mut recipe, pruning) = match &arguments.recipe {
+        None => (Recipe::default(), None),
         Some(file) => {
-            let (recipe, mode) = read_recipe(file)?;
+            let (recipe, mode, pruning) = read_recipe(file)?;
             arguments.mode = arguments.mode.or(mode);
-            recipe
+            (recipe, pruning)
         }
     };
     let set = |field: &mut usize, value: Option<usize>| *field = value.unwrap_or(*field);
@@ -169,11 +182,40 @@ fn recipe(arguments: &mut Finetune) -> Result<Recipe, CliError> {
     recipe.learning_rate = arguments.learning_rate.unwrap_or(recipe.learning_rate);
     recipe.seed = arguments.seed.unwrap_or(recipe.seed);
     recipe.check()?;
-    Ok(recipe)
+    Ok((recipe, pruning))
 }
 
-/// A recipe and, beside its fields, the `mode` it is for.
-fn read_recipe(file: &Path) -> Result<(Recipe, Option<TrainingMode>), CliError> {
+/// Steps of the whole run.
+fn recipe_steps(recipe: &Recipe, training: &Training) -> usize {
+    recipe.schedule(training.examples().div_ceil(recipe.batch_size)).steps
+}
+
+/// How the model is pruned while it trains, if it is; the mode is `sparse` then.
+fn pruning_plan(
+    arguments: &mut Finetune,
+    of_recipe: Option<PruningPlan>,
+    steps: usize,
+) -> Result<Option<PruningPlan>, CliError> {
+    let plan = match arguments.gradual {
+        Some(sparsity) => Some(PruningPlan::cubic(Sparsity::new(sparsity)?, steps)?),
+        None => of_recipe,
+    };
+    if plan.is_some() {
+        match arguments.mode {
+            None | Some(TrainingMode::Transfer(Mode::Sparse)) => {
+                arguments.mode = Some(TrainingMode::Transfer(Mode::Sparse));
+            }
+            Some(other) => {
+                let problem = format!("pruning while training is for mode sparse, not {}", other.name());
+                return Err(CliError::Request(problem));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// A recipe and, beside its fields, the `mode` it is for and the table `pruning`.
+fn read_recipe(file: &Path) -> Result<(Recipe, Option<TrainingMode>, Option<PruningPlan>), CliError> {
     let text = std::fs::read_to_string(file).map_err(junkdna_finetune::FinetuneError::io(file))?;
     let wrong = |problem: String| {
         let problem = problem.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -185,9 +227,11 @@ fn read_recipe(file: &Path) -> Result<(Recipe, Option<TrainingMode>), CliError> 
         Some(toml::Value::String(name)) => Some(name.parse().map_err(wrong)?),
         Some(other) => return Err(wrong(format!("mode is {other}: it must be the name of a mode, such as \"lora\""))),
     };
+    let pruning = table.remove("pruning").map(toml::Value::try_into).transpose();
+    let pruning = pruning.map_err(|error| wrong(format!("pruning: {error}")))?;
     // From the text where that says it all, for its errors name the line.
-    let recipe = if mode.is_none() { toml::from_str(&text) } else { table.try_into() };
-    Ok((recipe.map_err(|error| wrong(error.to_string()))?, mode))
+    let recipe = if mode.is_none() && pruning.is_none() { toml::from_str(&text) } else { table.try_into() };
+    Ok((recipe.map_err(|error| wrong(error.to_string()))?, mode, pruning))
 }
 
 /// Before hours of training, not after.
@@ -248,7 +292,7 @@ fn run_folder(arguments: &Finetune) -> PathBuf {
 }
 
 /// What a checkpoint must agree on to be gone on from.
-fn identity(arguments: &Finetune, recipe: &Recipe, training: &Training) -> String {
+fn identity(arguments: &Finetune, recipe: &Recipe, training: &Training, pruning: Option<&PruningPlan>) -> String {
     let mask = arguments.mask.as_ref().map_or("none".into(), |mask| mask.display().to_string());
     let mut recipe = recipe.clone();
     recipe.checkpoint_every = 0; // decides nothing
@@ -257,6 +301,7 @@ fn identity(arguments: &Finetune, recipe: &Recipe, training: &Training) -> Strin
         format!("task {} with {} examples", training.name(), training.examples()),
         format!("mode {}, mask {mask}, max length {}", arguments.mode().name(), arguments.max_length),
         format!("adapters {}", adapters(arguments)),
+        format!("pruning {}", serde_json::to_string(&pruning).unwrap_or_default()),
         format!("recipe {}", serde_json::to_string(&recipe).unwrap_or_default()),
     ]
     .join("\n")
@@ -302,6 +347,8 @@ struct Outcome<'a> {
     metric: &'a str,
     evaluations: &'a [Evaluation],
     merged: Option<Merged>,
+    /// The share of the linears' weights that are zero.
+    sparsity: f64,
 }
 
 fn report(
@@ -311,11 +358,12 @@ fn report(
     precision: &str,
     outcome: Outcome<'_>,
 ) -> Result<(), CliError> {
-    let Outcome { metric, evaluations, merged } = outcome;
+    let Outcome { metric, evaluations, merged, sparsity } = outcome;
     if arguments.json {
         return output::json(&json!({
             "task": training.name(), "mode": arguments.mode().name(), "metric": metric, "recipe": recipe,
             "precision": precision, "examples": training.examples(), "evaluations": evaluations, "merged": merged,
+            "sparsity": sparsity,
         }));
     }
     let names: Vec<&String> = evaluations.first().map(|e| e.metrics.keys().collect()).unwrap_or_default();
@@ -331,6 +379,9 @@ fn report(
     };
     let rows: Vec<Vec<String>> = evaluations.iter().enumerate().map(row).collect();
     output::table(&header, &rows)?;
+    if sparsity > 0.0 {
+        output::line(format!("{:.1} % of the weights of its linears are zero", 100.0 * sparsity))?;
+    }
     merged.map_or(Ok(()), |merged| output::line(merge_in_words(merged)))
 }
 

@@ -82,12 +82,12 @@ impl Tiny {
     }
 }
 
-/// JSON lines of prompts of three or four words, the target of which are the successor of the last and a word that is always
-/// the same.
+/// JSON lines of prompts of four or five words, the target of which are the successor of the last and a word that is always
+/// the same. From w20 on, for Transformers reads the end-of-text token `w1` at the start of `w10`, too.
 pub fn pairs(folder: &Path, name: &str, range: std::ops::Range<usize>) {
     let line = |i: usize| {
-        let words: Vec<String> = (0..3 + i % 2).map(|j| format!("w{}", 2 + (i * 31 + j * 17 + i * j) % 40)).collect();
-        let last = 2 + i * 7 % 20;
+        let words: Vec<String> = (0..3 + i % 2).map(|j| format!("w{}", 20 + (i * 31 + j * 17 + i * j) % 40)).collect();
+        let last = 20 + i * 7 % 20;
         json!({ "prompt": format!("{} w{last}", words.join(" ")), "target": format!(" w{} w63", last + 1) }).to_string()
     };
     std::fs::write(folder.join(name), range.map(|i| line(i) + "\n").collect::<String>()).unwrap();

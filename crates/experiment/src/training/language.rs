@@ -2,7 +2,8 @@
 
 use crate::ExperimentError;
 use junkdna_backend::TokenCodec;
-use junkdna_eval::encode;
+use junkdna_eval::{EvalError, encode};
+use junkdna_finetune::FinetuneError;
 use junkdna_finetune::data::{Pair, Pairs, Question};
 use junkdna_finetune::language::{LanguageModeling, TokenPair, TokenQuestion};
 
@@ -23,13 +24,21 @@ pub fn language_modeling(
         (true, Some(end)) => Some(end),
         (true, None) => {
             let problem = "has no end-of-text token to end targets with; say `ends = false`";
-            return Err(junkdna_eval::EvalError::Tokenizer(problem.into()).into());
+            return Err(EvalError::Tokenizer(problem.into()).into());
         }
     };
     // The first token of a text is read and not predicted: there is one more than the model reads.
     let length = max_length.saturating_sub(1 + usize::from(end.is_some()));
     let tokens = |pair: &Pair| -> Result<TokenPair, ExperimentError> {
-        let encoded = encode(tokenizer, &pair.prompt, &pair.target, length)?;
+        let encoded = encode(tokenizer, &pair.prompt, &pair.target, length).map_err(|error| match error {
+            EvalError::TooLong { tokens, .. } => FinetuneError::TooLong {
+                task: pairs.name.clone(),
+                tokens: tokens + usize::from(end.is_some()),
+                length: max_length,
+            }
+            .into(),
+            error => ExperimentError::from(error),
+        })?;
         let target = encoded.continuation + usize::from(end.is_some());
         Ok(TokenPair { tokens: encoded.tokens.into_iter().chain(end).collect(), target })
     };
