@@ -18,7 +18,10 @@ pub use samples::batches;
 pub use squared_norms::SquaredNorms;
 pub use sweep::{Place, Sweep};
 
-use crate::{Blocks, HostMatrix, LinearObserver, Selection, TokenTree, each_on_a_core, replace_weights, weights};
+use crate::{
+    Blocks, HostMatrix, LinearObserver, Selection, TokenTree, cores, device_of, each_on_a_core, replace_weights,
+    weights,
+};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -155,11 +158,6 @@ fn paths<M: Module>(model: &M, selection: &Selection) -> BTreeSet<String> {
     weights(model, selection).into_iter().map(|weight| weight.path).collect()
 }
 
-/// Where the model's first parameter is.
-fn device_of<M: Module>(model: &M) -> Device {
-    model.devices().into_iter().next().unwrap_or_default()
-}
-
 fn embed<M: Blocks>(model: &M, samples: &[TokenTree]) -> Vec<M::State> {
     samples.par_iter().map(|sample| model.embed(sample)).collect()
 }
@@ -190,8 +188,8 @@ impl LinearObserver for Recorder<'_> {
 
 /// One statistic for each input that selected linears read while `run` takes every state through a block.
 ///
-/// As many batches as there are cores run at once: a core alone with a batch never waits for the others at the end of a
-/// matrix product. Their inputs are added in the order of the batches, so that sums do not depend on the number of cores.
+/// As many batches as there are [`cores`] run at once. Their inputs are added in the order of the batches, so that sums do not
+/// depend on the number of cores.
 fn collect<T: Send + Sync, S: Statistic>(
     device: &Device,
     states: &mut [T],
@@ -199,7 +197,7 @@ fn collect<T: Send + Sync, S: Statistic>(
     run: impl Fn(&mut T, &mut dyn LinearObserver) + Sync,
 ) -> Vec<(Vec<String>, S)> {
     let mut statistics = Statistics(Vec::new());
-    for batches in states.chunks_mut(rayon::current_num_threads()) {
+    for batches in states.chunks_mut(cores(device)) {
         let record = |state: &mut T| {
             let mut recorder = Recorder { selected, inputs: Vec::new() };
             run(state, &mut recorder);

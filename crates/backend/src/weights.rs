@@ -1,8 +1,13 @@
 //! The weight matrices of any module, by parameter path.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
+
+/// Where a module's first parameter is; the default device if it has none.
+pub fn device_of<M: Module>(module: &M) -> Device {
+    module.devices().into_iter().next().unwrap_or_default()
+}
 
 /// Which parameters are compressed: matrices, in layers other than embeddings and norms, that a [`ParamGroup`] holds.
 #[derive(Debug, Clone)]

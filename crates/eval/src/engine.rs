@@ -125,16 +125,20 @@ impl Engine {
         if nodes.is_empty() {
             return scores;
         }
+        // Nobody listens any more where whoever asked has panicked.
+        let tell_of = |tokens| tell.send(tokens).unwrap_or_default();
         let mut pass = Pass::beginning(tree, nodes.start);
         for node in nodes {
             if !pass.is_empty() && pass.new_tokens() + tree.nodes[node].tokens.len() > self.pass_tokens {
-                let _ = tell.send(pass.new_tokens());
+                let tokens = pass.new_tokens();
                 pass = self.run(model, tree, pass, Some(node), wanted, &mut scores);
+                tell_of(tokens);
             }
             pass.push(tree, node);
         }
-        let _ = tell.send(pass.new_tokens());
+        let tokens = pass.new_tokens();
         self.run(model, tree, pass, None, wanted, &mut scores);
+        tell_of(tokens);
         scores
     }
 

@@ -65,25 +65,29 @@ impl PrefixTree {
     /// The nodes in runs for `cores` that work side by side. Each run needs the tokens above its first node again, so that it is
     /// cut where those are few; more runs than cores even out what each takes. One run where that is cheapest.
     pub fn shares(&self, cores: usize) -> Vec<Range<usize>> {
-        // All cores on one pass wait for one another: a fifth of the time.
-        let together = self.tokens() * 6 / 5;
-        let runs = [1, 2, 4, 8].map(|runs| self.cut(runs * cores)).into_iter().filter(|_| cores > 1);
+        let together = std::iter::once(0..self.nodes.len()).collect();
+        if cores < 2 {
+            return together;
+        }
+        let before: Vec<usize> =
+            self.nodes.iter().scan(0, |sum, node| Some(std::mem::replace(sum, *sum + node.tokens.len()))).collect();
+        let tokens = self.tokens();
         let cost = |shares: &Vec<Range<usize>>| {
             let again: usize = shares.iter().map(|share| self.nodes[share.start].start).sum();
             // At the end a core waits for half a share of another.
-            self.tokens() + again + self.tokens() * cores / (2 * shares.len())
+            tokens + again + tokens * cores / (2 * shares.len())
         };
-        let best = runs.filter(|shares| shares.len() >= cores).min_by_key(cost);
-        best.filter(|shares| cost(shares) < together).unwrap_or_else(|| std::iter::once(0..self.nodes.len()).collect())
+        let apart = [1, 2, 4, 8].map(|runs| self.cut(runs * cores, tokens, &before)).into_iter();
+        let best = apart.filter(|shares| shares.len() >= cores).min_by_key(cost);
+        // All cores on one pass wait for one another: a fifth of the time.
+        best.filter(|shares| cost(shares) < tokens * 6 / 5).unwrap_or(together)
     }
 
-    /// Runs of nodes of about as many tokens each.
-    fn cut(&self, runs: usize) -> Vec<Range<usize>> {
-        let before: Vec<usize> =
-            self.nodes.iter().scan(0, |sum, node| Some(std::mem::replace(sum, *sum + node.tokens.len()))).collect();
+    /// Runs of nodes of about as many of the `tokens` each; `before` each node are so many.
+    fn cut(&self, runs: usize, tokens: usize, before: &[usize]) -> Vec<Range<usize>> {
         let (mut shares, mut start) = (Vec::new(), 0);
         for run in 1..runs {
-            let (ideal, slack) = (self.tokens() * run / runs, self.tokens() / (4 * runs));
+            let (ideal, slack) = (tokens * run / runs, tokens / (4 * runs));
             let near = |tokens: usize| before.partition_point(|&sum| sum < tokens);
             let places = near(ideal.saturating_sub(slack)).max(start + 1)..near(ideal + slack + 1);
             if let Some(place) = places.min_by_key(|&node| (self.nodes[node].start, before[node].abs_diff(ideal))) {

@@ -12,7 +12,7 @@ use crate::transfer::{finish, prepare};
 use crate::{FinetuneError, Mode, Objective, Recipe};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use junkdna_backend::Seed;
+use junkdna_backend::{Seed, device_of};
 
 /// A trained module and how it went.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         let Some(last) = checkpoints.last()? else { return Ok(()) };
         let best = checkpoints.best()?;
         self.best = best.map(|best| best.restore_module(self.module().valid())).transpose()?;
-        let device = self.module().devices().into_iter().next().unwrap_or_default();
+        let device = device_of(self.module());
         self.optimizer = AdamW::new(self.recipe.adamw).with_state(last.moments(&device.inner())?);
         self.progress = last.progress().clone();
         self.module = Some(last.restore_module(self.module().clone())?);

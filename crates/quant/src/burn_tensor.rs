@@ -4,7 +4,7 @@ use crate::{Codes, Granularity, QuantError, Quantized, QuantizedModule, Scheme, 
 use burn::module::Module;
 use burn::tensor::quantization::{QuantScheme, QuantValue, QuantizationParameters};
 use burn::tensor::{Device, Tensor, TensorData};
-use junkdna_backend::{HostMatrix, replace_weights};
+use junkdna_backend::{HostMatrix, device_of, replace_weights};
 
 impl Scheme {
     /// The same as Burn's scheme of a weight `[d_in, d_out]`, stored as the device stores quantized tensors.
@@ -85,7 +85,7 @@ impl<M: Module> QuantizedModule<M> {
     /// # Errors
     /// [`QuantError::NotInBurn`], naming the weight.
     pub fn into_burn(self) -> Result<M, QuantError> {
-        let device = self.module.devices().into_iter().next().unwrap_or_default();
+        let device = device_of(&self.module);
         let tensors = self.weights.iter().map(|(path, quantized)| {
             let tensor = quantized.to_burn(&device).map_err(|error| error.of_weight(path))?;
             Ok((path.clone(), tensor))

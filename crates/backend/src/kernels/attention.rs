@@ -129,15 +129,15 @@ mod tests {
             let [q, k, v] = inputs(tree.len(), past, &device);
             let expected = dense(&q, &k, &v, &tree, past).into_data();
             let independent = composed::attention(&q, &k, &v, &blocks::independent(&tree, past), HEADS);
-            independent.into_data().assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-5));
+            independent.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
             let mask = AttentionMask::new(&tree, past, &device);
             let fused = tree_attention(q.clone(), k.clone(), v.clone(), &mask, HEADS);
-            fused.into_data().assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-5));
+            fused.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
             let cut = (past + tree.len()) * cut / 100;
             let rows = |range: std::ops::Range<usize>| [&k, &v].map(|all| all.clone().slice([range.clone()]));
             let parts: Vec<_> = [0..cut, cut..k.dims()[0]].into_iter().filter(|r| !r.is_empty()).map(rows).collect();
             let in_parts = tree_attention_over(q, parts, &mask, HEADS);
-            in_parts.into_data().assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-5));
+            in_parts.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-5));
         }
     }
 

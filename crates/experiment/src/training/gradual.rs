@@ -2,8 +2,8 @@
 
 use super::mask_tensors;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use junkdna_backend::{HostMatrix, Seed};
+use burn::tensor::Tensor;
+use junkdna_backend::{HostMatrix, Seed, device_of};
 use junkdna_finetune::{Matrices, Pruning};
 use junkdna_prune::{
     GradientMagnitude, Grow, LayerMask, Magnitude, Mask, PruneError, Pruner, Regrow, Schedule, Scope, Sparsity,
@@ -100,7 +100,7 @@ impl<M: Module> Pruning<M> for PlannedPruning {
             PruningPlan::Regrow { sparsity, scope, .. } => (sparsity, scope),
         };
         let mask = Pruner::new(Magnitude).with_scope(scope).mask(module, sparsity)?;
-        Ok(mask_tensors(&mask, &device(module)))
+        Ok(mask_tensors(&mask, &device_of(module)))
     }
 
     fn changes(&self, step: usize) -> bool {
@@ -139,7 +139,7 @@ impl<M: Module> Pruning<M> for PlannedPruning {
                 regrow.update(step, module, &now, Grow::Largest(&score))?.unwrap_or(now)
             }
         };
-        Ok(mask_tensors(&next, &device(module)))
+        Ok(mask_tensors(&next, &device_of(module)))
     }
 
     fn is_final(&self, steps: usize) -> bool {
@@ -148,10 +148,6 @@ impl<M: Module> Pruning<M> for PlannedPruning {
             PruningPlan::Regrow { .. } => true,
         }
     }
-}
-
-fn device<M: Module>(module: &M) -> Device {
-    module.devices().into_iter().next().unwrap_or_default()
 }
 
 /// The mask of tensors of 1 for what stays, `[d_in, d_out]` each.
@@ -167,6 +163,7 @@ fn mask(tensors: &Matrices) -> Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
 
     #[test]
     fn plans_are_read_from_recipes() {
