@@ -404,6 +404,10 @@ fn files_are_not_held() {
     // All documents are asked, what they say beside the question is not kept.
     let all = peak(&setting, &arguments[..2]);
     assert!(all < small + 50, "{all} MiB with all documents of {} MiB, {small} without", file.len() >> 20);
+    // Samples hold the documents, but leave for the disk line by line.
+    let (samples, written) = (peak(&setting, &[&arguments[..2], &["--samples", "s.jsonl"]].concat()), file.len() >> 20);
+    assert!(std::fs::metadata(setting.path("s.jsonl")).unwrap().len() > file.len() as u64);
+    assert!(samples < all + written * 3 / 2, "{samples} MiB with samples of {written} MiB, {all} without");
 }
 
 const LABELLED: &str = "task: label\noutput_type: classification\ndataset_path: json\n\

@@ -125,3 +125,33 @@ fn a_full_disk_leaves_nothing_half_written() {
     assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");
     assert!(!mask.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn samples_that_do_not_fit_leave_those_that_were_there() {
+    let folder = tempdir().unwrap();
+    let model = Tiny::default().write(&folder);
+    let questions = (0..100).map(|i| format!("{{\"q\": \"w{}\", \"g\": {}}}\n", 10 + i % 9, i % 2));
+    std::fs::write(folder.path().join("d.jsonl"), questions.collect::<String>()).unwrap();
+    let task = folder.path().join("t.toml");
+    let keys = "task = \"t\"\ndata = \"d.jsonl\"\ndoc_to_text = \"q\"\n";
+    std::fs::write(&task, format!("{keys}doc_to_choice = [\"w2\", \"w3\"]\ndoc_to_target = \"g\"\n")).unwrap();
+    let samples = folder.path().join("s.jsonl");
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (model, task, out) = (text(&model), text(&task), text(&samples));
+    let eval = ["eval", "--model", &model, "--task", &task, "--samples", &out];
+    let before = names(folder.path());
+    let (status, stderr) = on_a_full_disk(&eval);
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("s.jsonl") && stderr.contains("too large"), "{stderr}");
+    assert_eq!(names(folder.path()), before);
+
+    std::fs::write(&samples, "earlier").unwrap();
+    on_a_full_disk(&eval);
+    assert_eq!(std::fs::read_to_string(&samples).unwrap(), "earlier");
+    junkdna().args(eval).assert().success();
+    let doc = |line: &str| serde_json::from_str::<Value>(line).unwrap()["doc_id"].as_u64().unwrap();
+    let docs: Vec<u64> = std::fs::read_to_string(&samples).unwrap().lines().map(doc).collect();
+    assert_eq!(docs, (0..100).collect::<Vec<u64>>());
+    assert_eq!(names(folder.path()).len(), before.len() + 1);
+}

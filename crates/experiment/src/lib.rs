@@ -27,7 +27,7 @@ pub use compression::{
 };
 pub use error::ExperimentError;
 pub use estimate::{Estimate, ModelEstimate, PowerEstimate, default_folder, estimate};
-pub use files::write_whole;
+pub use files::{WholeFile, write_whole};
 pub use format::Format;
 pub use plan::{GapPlan, GradedPlan, Grid, LevelPlan, Models, Plan, SourcePlan, TaskPlan, TrainedTask, TrainingPlan};
 pub use report::Report;

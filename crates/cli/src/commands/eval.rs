@@ -9,7 +9,7 @@ use junkdna_eval::{
     Chat, ChatTemplate, Document, Example, Measured, OutputType, Prompting, Rendered, Results, Retrieved, Suite, Task,
     TaskScores, classify,
 };
-use junkdna_experiment::{EncoderClassifier, write_whole};
+use junkdna_experiment::{EncoderClassifier, WholeFile, write_whole};
 use junkdna_finetune::data::{Dataset, Example as Labelled, Label, Target};
 use junkdna_model::{Bert, Loaded, Model};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     let asked: Vec<(&Task, &Rendered)> = suite.tasks.iter().zip(&rendered).collect();
     let answers = Answers::of(&loaded, arguments, &asked, &mut progress)?;
     let mut results = Results { tasks: Vec::new(), groups: suite.groups };
-    let mut samples = arguments.samples.as_ref().map(|_| String::new());
+    let mut samples = arguments.samples.as_deref().map(WholeFile::create).transpose()?;
     let mut cut_contexts = serde_json::Map::new();
     for (((task, rendered), responses), cut) in asked.iter().zip(&answers.responses).zip(&answers.cut) {
         let measured = task.measure(&rendered.examples, responses, BOOTSTRAP_ITERATIONS)?;
@@ -64,9 +64,7 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
     }
     progress.finish();
     warn(&results);
-    if let (Some(file), Some(samples)) = (&arguments.samples, &samples) {
-        write_whole(file, samples.as_bytes())?;
-    }
+    samples.map_or(Ok(()), WholeFile::finish)?;
     let mut json = results.to_json();
     json["config"] = json!({
         "model": loaded.source, "model_dtype": loaded.precision, "device": arguments.source.device.to_string(),
@@ -275,9 +273,9 @@ fn graded() -> Result<Vec<Task>, CliError> {
     generate(&SuiteConfig::default())?.into_iter().map(task).collect()
 }
 
-/// The answers of a task one by one, as lines of JSON, each with the tokens that were cut off from its context.
+/// Writes the answers of a task one by one, as lines of JSON, each with the tokens that were cut off from its context.
 fn add_samples(
-    lines: &mut String,
+    file: &mut WholeFile,
     task: &Task,
     examples: &[Example],
     responses: &[Vec<Response>],
@@ -289,7 +287,7 @@ fn add_samples(
         if cut > 0 {
             sample["cut_tokens"] = json!(cut);
         }
-        *lines += &format!("{sample}\n");
+        file.line(sample)?;
     }
     Ok(())
 }
