@@ -169,6 +169,164 @@ fn a_broken_row_of_parquet_is_named() {
     assert_eq!((rendered.examples.len(), rendered.documents, rendered.skipped.len()), (1, 2, 1));
 }
 
+/// A Parquet file with one column of texts.
+#[cfg(feature = "parquet")]
+fn parquet_of_texts(path: &Path, texts: &[&str], codec: parquet::basic::Compression) {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
+    use std::sync::Arc;
+    let schema = parquet::schema::parser::parse_message_type("message m { required binary t (UTF8); }").unwrap();
+    let properties = WriterProperties::builder().set_compression(codec).build();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let rows: Vec<ByteArray> = texts.iter().map(|&text| ByteArray::from(text)).collect();
+    column.typed::<ByteArrayType>().write_batch(&rows, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_may_be_compressed_in_any_way() {
+    use parquet::basic::Compression;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.parquet");
+    let texts: Vec<String> = (0..500).map(|i| format!("text {i} {}", "x".repeat(i))).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let expected: Vec<Value> = texts.iter().map(|text| json!({ "t": text })).collect();
+    let plain = {
+        parquet_of_texts(&path, &texts, Compression::UNCOMPRESSED);
+        std::fs::metadata(&path).unwrap().len()
+    };
+    for codec in [
+        Compression::SNAPPY,
+        Compression::GZIP(Default::default()),
+        Compression::BROTLI(Default::default()),
+        Compression::ZSTD(Default::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+    ] {
+        parquet_of_texts(&path, &texts, codec);
+        assert!(std::fs::metadata(&path).unwrap().len() < plain / 2, "{codec}");
+        assert_eq!(read(&Format::Parquet, &path).unwrap(), expected, "{codec}");
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn dates_outside_of_pythons_years_are_broken_rows() {
+    use parquet::data_type::Int64Type;
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.parquet");
+    let schema = "message m { required int64 t (TIMESTAMP(MILLIS,false)); }";
+    let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[0, i64::MAX, 1], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let records: Vec<_> = Format::Parquet.open(&path).unwrap().collect();
+    let message = records[1].as_ref().unwrap_err().to_string();
+    assert!(message.contains("f.parquet: row 2: column `t`") && message.contains("1 to 9999"), "{message}");
+    assert_eq!(records[2].as_ref().unwrap(), &json!({ "t": "1970-01-01 00:00:00.001000" }));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+type Compress = fn(&[u8]) -> Vec<u8>;
+const COMPRESSORS: [(&str, Compress); 2] = [("gz", gzip), ("zst", zstd)];
+
+#[test]
+fn compressed_files_hold_the_same_records() {
+    let squad =
+        json!({"data": [{"title": "T", "paragraphs": [{"context": "C", "qas": [{"id": "1", "question": "Q?"}]}]}]});
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (0..20_000).map(|i| format!("{{\"i\": {i}, \"t\": \"{}\"}}\n", i * i)).collect();
+    for (extension, compress) in COMPRESSORS {
+        for (name, text) in [
+            ("f.jsonl", lines.as_str()),
+            ("f.json", "[{\"a\": 1},\n {\"a\": 2}]"),
+            ("f.csv", "a,b\n1,x\n2,\"y\nz\"\n"),
+            ("f.tsv", "a\tb\n1\tx\n"),
+            ("f.txt", "one\r\ntwo\n\nthree"),
+            ("f.json", "\n"),
+        ] {
+            let path = folder.path().join(format!("{name}.{extension}"));
+            std::fs::write(&path, compress(text.as_bytes())).unwrap();
+            assert_eq!(read(&Format::of(&path).unwrap(), &path).unwrap(), parsed(name, text), "{name}.{extension}");
+            // Two members, or frames, are one text.
+            let (first, rest) = text.as_bytes().split_at(text.len() / 2);
+            std::fs::write(&path, [compress(first), compress(rest)].concat()).unwrap();
+            assert_eq!(read(&Format::of(&path).unwrap(), &path).unwrap(), parsed(name, text), "{name}.{extension}");
+        }
+        let path = folder.path().join("whatever");
+        std::fs::write(&path, compress(squad.to_string().as_bytes())).unwrap();
+        assert_eq!(read(&Format::Squad, &path).unwrap()[0]["context"], "C");
+    }
+    // A frame that is to be skipped comes first in files of parallel compressors.
+    let path = folder.path().join("f.jsonl.zst");
+    let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], zstd(b"{\"a\": 1}\n").as_slice()].concat();
+    std::fs::write(&path, skipped).unwrap();
+    assert_eq!(read(&JSON, &path).unwrap(), [json!({ "a": 1 })]);
+}
+
+#[test]
+fn a_split_of_a_folder_may_be_compressed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("test.jsonl.gz"), gzip(b"{\"q\": \"w1\"}\n{\"q\": \"w2\"}\n")).unwrap();
+    let keys = json!({ "task": "t", "dataset_path": folder.path(), "test_split": "test", "doc_to_text": "q", "doc_to_target": "q" });
+    let rendered = Task::from_json("t", &keys).unwrap().render(&Prompting::default()).unwrap();
+    assert_eq!(rendered.documents, 2);
+}
+
+#[test]
+fn compressed_files_that_break_off_are_errors_whatever_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (0..5000).map(|i| format!("{{\"q\": \"w{}\"}}\n", i * i)).collect();
+    let rows: String = (0..5000).map(|i| format!("w{},{i}\n", i * i)).collect();
+    let files = [("json", "f.jsonl", lines), ("csv", "f.csv", format!("q,n\n{rows}"))];
+    for (extension, compress) in COMPRESSORS {
+        for (format, name, text) in &files {
+            let name = format!("{name}.{extension}");
+            let path = folder.path().join(&name);
+            let whole = compress(text.as_bytes());
+            let keys = json!({
+                "task": "t", "dataset_path": format, "dataset_kwargs": { "data_files": { "test": path } },
+                "test_split": "test", "doc_to_text": "q", "doc_to_target": "q",
+            });
+            let task = Task::from_json("t", &keys).unwrap();
+            let prompting = Prompting { skip_bad_rows: true, ..Prompting::default() };
+            std::fs::write(&path, &whole).unwrap();
+            assert_eq!(task.render(&prompting).unwrap().documents, 5000);
+            std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+            let message = task.render(&prompting).unwrap_err().to_string();
+            assert!(message.contains(&name), "{message}");
+            // What is written about the whole does not fit what is there.
+            let end = whole.len() - if extension == "gz" { 8 } else { 4 };
+            let other = [&whole[..end], &[whole[end] ^ 1], &whole[end + 1..]].concat();
+            std::fs::write(&path, other).unwrap();
+            let message = task.render(&prompting).unwrap_err().to_string();
+            assert!(message.contains(&name), "{message}");
+        }
+    }
+}
+
 #[test]
 fn lists_in_objects_are_found_by_name_and_end_where_they_end() {
     let list = |text: &str| {

@@ -1,10 +1,10 @@
 //! Separated values, typed by column as `pandas.read_csv` types them.
 
-use super::{Records, file};
+use super::Records;
+use super::compressed::{Bytes, bytes};
 use crate::EvalError;
 use csv::{Position, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Rows of separated values.
@@ -80,7 +80,7 @@ impl Delimited {
 
 /// The rows below the header, all of one length.
 struct Rows {
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Bytes>,
     path: PathBuf,
     names: Vec<String>,
 }
@@ -92,10 +92,10 @@ impl Rows {
             .quoting(format.quoting)
             .has_headers(!matches!(format.header, Header::Names(_)))
             .flexible(true)
-            .from_reader(file(path)?);
+            .from_reader(bytes(path)?);
         let names = match &format.header {
             Header::First => {
-                let first = reader.headers().map_err(|error| broken(path, &error))?;
+                let first = reader.headers().map_err(|error| broken(path, error))?;
                 first.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect()
             }
             Header::Names(names) | Header::Replaced(names) => names.clone(),
@@ -111,7 +111,7 @@ impl Iterator for Rows {
         let mut row = StringRecord::new();
         match self.reader.read_record(&mut row) {
             Ok(false) => None,
-            Err(error) => Some(Err(broken(&self.path, &error))),
+            Err(error) => Some(Err(broken(&self.path, error))),
             Ok(true) if row.len() == self.names.len() => Some(Ok(row)),
             Ok(true) => {
                 let line = row.position().map_or(0, Position::line) as usize;
@@ -122,12 +122,12 @@ impl Iterator for Rows {
     }
 }
 
-fn broken(path: &Path, error: &csv::Error) -> EvalError {
-    match error.position() {
-        Some(place) => {
-            EvalError::Line { path: path.to_owned(), line: place.line() as usize, problem: error.to_string() }
-        }
-        None => EvalError::data(path, error.to_string()),
+fn broken(path: &Path, error: csv::Error) -> EvalError {
+    let (path, line, problem) = (path.to_owned(), error.position().map(Position::line), error.to_string());
+    match (error.into_kind(), line) {
+        (csv::ErrorKind::Io(source), _) => EvalError::Io { path, source },
+        (_, Some(line)) => EvalError::Line { path, line: line as usize, problem },
+        (_, None) => EvalError::data(&path, problem),
     }
 }
 

@@ -1,18 +1,19 @@
 //! JSON lines, JSON arrays, lists inside of a JSON object, and lines of text.
 
+use super::Records;
 use super::array::Elements;
-use super::{Records, file};
+use super::compressed::{Bytes, bytes};
 use crate::EvalError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 /// JSON lines, or an array: its first character tells.
 pub fn open(path: &Path) -> Result<Records, EvalError> {
     let io = |source| EvalError::Io { path: path.to_owned(), source };
-    let mut reader = BufReader::new(file(path)?);
+    let mut reader = bytes(path)?;
     let first = loop {
         let buffer = reader.fill_buf().map_err(io)?;
         match buffer.iter().position(|byte| !byte.is_ascii_whitespace()) {
@@ -44,8 +45,8 @@ pub fn list(path: &Path, field: &str) -> Result<Records, EvalError> {
 }
 
 /// The texts in the list under a name, each with its line.
-pub fn under(path: &Path, field: &str) -> Result<Elements<BufReader<File>>, EvalError> {
-    Elements::under(field, BufReader::new(file(path)?), path)
+pub fn under(path: &Path, field: &str) -> Result<Elements<Bytes>, EvalError> {
+    Elements::under(field, bytes(path)?, path)
 }
 
 /// What a text holds, which begins in this line of a file.
@@ -63,13 +64,51 @@ pub fn text(path: &Path) -> Result<Records, EvalError> {
     Ok(Box::new(lines(path)?.map(|line| line.map(|(_, text)| json!({ "text": text })))))
 }
 
-fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(usize, String), EvalError>> + Send + use<>, EvalError> {
-    let owned: PathBuf = path.to_owned();
-    let lines = BufReader::new(file(path)?).lines().enumerate();
-    Ok(lines.map(move |(index, line)| match line {
-        Ok(text) => Ok((index + 1, text)),
-        Err(error) => Err(EvalError::Line { path: owned.clone(), line: index + 1, problem: error.to_string() }),
-    }))
+fn lines(path: &Path) -> Result<Lines, EvalError> {
+    Ok(Lines { bytes: bytes(path)?, path: path.to_owned(), line: 0, ended: false })
+}
+
+/// The lines of a file with their numbers. One that is no text is an error, after which others follow; what cannot be read, or
+/// decompressed, ends them.
+struct Lines {
+    bytes: Bytes,
+    path: PathBuf,
+    line: usize,
+    ended: bool,
+}
+
+impl Iterator for Lines {
+    type Item = Result<(usize, String), EvalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        if self.ended {
+            return None;
+        }
+        self.line += 1;
+        match self.bytes.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(self.text(line)),
+            Err(source) => {
+                self.ended = true;
+                Some(Err(EvalError::Io { path: self.path.clone(), source }))
+            }
+        }
+    }
+}
+
+impl Lines {
+    fn text(&self, mut line: Vec<u8>) -> Result<(usize, String), EvalError> {
+        if line.pop_if(|last| *last == b'\n').is_some() {
+            line.pop_if(|last| *last == b'\r');
+        }
+        let wrong = |error: FromUtf8Error| EvalError::Line {
+            path: self.path.clone(),
+            line: self.line,
+            problem: error.to_string(),
+        };
+        Ok((self.line, String::from_utf8(line).map_err(wrong)?))
+    }
 }
 
 /// One record of JSON; it must be an object.

@@ -4,6 +4,7 @@ mod array;
 mod bigbench;
 mod broken;
 mod columns;
+mod compressed;
 mod delimited;
 mod json;
 #[cfg(feature = "parquet")]
@@ -13,6 +14,7 @@ mod table;
 
 pub(crate) use broken::BrokenRows;
 pub use columns::align;
+pub(crate) use compressed::uncompressed;
 pub use delimited::{Delimited, Header};
 pub(crate) use table::Table;
 
@@ -50,9 +52,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's extension tells: `json`, `jsonl`, `csv`, `tsv`, `parquet` or `txt`.
+    /// The format that a file's extension tells: `json`, `jsonl`, `csv`, `tsv`, `parquet` or `txt`. Behind it `gz` or `zst` may
+    /// stand: all but Parquet are decompressed as they are read, whatever they are called.
     pub fn of(path: &Path) -> Option<Self> {
-        Some(match path.extension()?.to_str()? {
+        Some(match uncompressed(path).extension()?.to_str()? {
             "json" | "jsonl" | "ndjson" => Self::Json { field: None },
             "csv" => Self::Delimited(Delimited::csv()),
             "tsv" => Self::Delimited(Delimited::tsv()),

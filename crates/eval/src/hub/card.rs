@@ -2,7 +2,7 @@
 //! Python package `datasets`.
 
 use super::{Splits, Wanted};
-use crate::data::Format;
+use crate::data::{Format, uncompressed};
 use crate::node::Node;
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ fn by_name(names: &[String], folder: &str, split: &str) -> Vec<String> {
 
 /// Those of the format that most have: a data set may come in several. Of equally many Parquet is first.
 fn of_one_kind(names: &[String]) -> Vec<String> {
-    let kind = |name: &str| match Path::new(name).extension()?.to_str()? {
+    let kind = |name: &str| match uncompressed(Path::new(name)).extension()?.to_str()? {
         "jsonl" | "ndjson" => Some("json".to_owned()),
         other => Format::of(Path::new(name)).map(|_| other.to_owned()),
     };

@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::EvalError;
-use crate::data::{BrokenRows, Delimited, Format, Header, Table};
+use crate::data::{BrokenRows, Delimited, Format, Header, Table, uncompressed};
 use crate::hub::HubSet;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,8 @@ fn in_folder(folder: &Path, split: &str) -> Result<Option<Vec<(PathBuf, Format)>
     let mut files: Vec<(PathBuf, Format)> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {
-            let rest = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.strip_prefix(split));
+            let rest =
+                uncompressed(path).file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.strip_prefix(split));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         })
         .filter_map(|path| Format::of(&path).map(|format| (path, format)))
