@@ -77,7 +77,7 @@ impl Setting {
         let mut command = junkdna();
         command.current_dir(self.folder.path()).args(["eval", "--task", "t.yaml", "--samples", "s.jsonl", "--model"]);
         command.arg(&self.model).env("HF_HOME", self.folder.path().join("home"));
-        for variable in ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT"] {
+        for variable in ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH"] {
             command.env_remove(variable);
         }
         command.envs(environment.iter().copied()).output().unwrap()
@@ -176,19 +176,22 @@ fn what_is_missing_is_named() {
     assert!(message.contains("easy/test-00000-of-00002.parquet") && message.contains("1 of its 2 parts"), "{message}");
 }
 
-/// Answers as the hub does, from the files in memory, as long as the test runs; the address.
-fn hub(files: Vec<(&'static str, Vec<u8>)>) -> String {
+/// Answers as the hub does, from the files in memory, as long as the test runs; the address. With a token it answers only to
+/// those who have it.
+fn hub(token: Option<&'static str>, files: Vec<(&'static str, Vec<u8>)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, &files)));
+    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, token, &files)));
     address
 }
 
-fn answer(mut stream: TcpStream, files: &[(&'static str, Vec<u8>)]) {
+fn answer(mut stream: TcpStream, token: Option<&str>, files: &[(&'static str, Vec<u8>)]) {
     let lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     let path = head[0].split(' ').nth(1).unwrap();
+    let known = |token| head.iter().any(|line| line.eq_ignore_ascii_case(&format!("authorization: bearer {token}")));
     let (status, body) = match path.strip_prefix("/datasets/org/words/resolve/main/") {
+        _ if !token.is_none_or(known) => ("401 Unauthorized", Vec::new()),
         Some(file) => match files.iter().find(|(name, _)| *name == file) {
             Some((_, content)) => ("206 Partial Content", content.clone()),
             None => ("404 Not Found", Vec::new()),
@@ -221,7 +224,7 @@ fn sets_are_fetched_once_and_kept() {
         ("easy/test-00000-of-00001.parquet", parquet(&["w10", "w11"])),
         ("hard/questions.csv", b"q,g\nw30,1\n".to_vec()),
     ];
-    let address = hub(files);
+    let address = hub(None, files);
     let online = [("HF_ENDPOINT", address.as_str())];
     assert_eq!(setting.asked("dataset_name: easy", &online), ["w10", "w11"]);
     assert_eq!(setting.asked("dataset_name: easy", &OFFLINE), ["w10", "w11"]);
@@ -233,4 +236,28 @@ fn sets_are_fetched_once_and_kept() {
     assert!(message.contains("`org/others`") && message.contains("404"), "{message}");
     let kept = |name: &str| Path::new(&setting.cached()).join(name).is_dir();
     assert!(kept("blobs") && kept("refs") && kept("snapshots"));
+}
+
+#[test]
+fn sets_with_terms_are_read_by_those_with_a_token() {
+    let setting = Setting::new();
+    let address = hub(Some("hf_secret"), vec![("hard/questions.csv", b"q,g\nw30,1\n".to_vec())]);
+    let keys = "dataset_kwargs: {data_files: {test: 'hard/*.csv', train: none}}";
+    let online = ("HF_ENDPOINT", address.as_str());
+    let empty_cache = || _ = std::fs::remove_dir_all(setting.cached());
+    for environment in [vec![online], vec![online, ("HF_TOKEN", "hf_other")]] {
+        let message = setting.error(keys, "test", &environment);
+        assert!(["`org/words`", "401", "HF_TOKEN"].iter().all(|part| message.contains(part)), "{message}");
+    }
+    assert_eq!(setting.asked(keys, &[online, ("HF_TOKEN", "hf_secret\n")]), ["w30"]);
+    // What was fetched once is there for all, with the connection or without.
+    assert_eq!(setting.asked(keys, &OFFLINE), ["w30"]);
+    empty_cache();
+    let kept = setting.folder.path().join("home/token");
+    std::fs::write(&kept, "hf_secret\n").unwrap();
+    assert_eq!(setting.asked(keys, &[online, ("HF_TOKEN", " ")]), ["w30"]);
+    empty_cache();
+    let elsewhere = setting.folder.path().join("elsewhere");
+    std::fs::rename(&kept, &elsewhere).unwrap();
+    assert_eq!(setting.asked(keys, &[online, ("HF_TOKEN_PATH", elsewhere.to_str().unwrap())]), ["w30"]);
 }

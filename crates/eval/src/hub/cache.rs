@@ -5,8 +5,8 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use std::path::{Path, PathBuf};
 
-/// The files that are wanted of a data set. `HF_HOME` says where the cache is, `HF_ENDPOINT` where the hub is; with
-/// `HF_HUB_OFFLINE` or `HF_DATASETS_OFFLINE` it is not asked.
+/// The files that are wanted of a data set. `HF_HOME` says where the cache is, `HF_ENDPOINT` where the hub is, `HF_TOKEN` who
+/// asks; with `HF_HUB_OFFLINE` or `HF_DATASETS_OFFLINE` it is not asked.
 pub fn files(name: &str, wanted: &Wanted) -> Result<Vec<PathBuf>, String> {
     // The hub's crate panics where it finds no home folder.
     if std::env::var_os("HF_HOME").is_none() && std::env::home_dir().is_none() {
@@ -43,12 +43,21 @@ fn is_set(variable: &str) -> bool {
 
 /// Connects and lists the repository's files, or says in one line why not.
 fn online(repo: &Repo, cache: &Cache) -> Result<(ApiRepo, Vec<String>), String> {
-    let builder = ApiBuilder::from_env().with_cache_dir(cache.path().clone()).with_token(cache.token());
+    let builder = ApiBuilder::from_env().with_cache_dir(cache.path().clone()).with_token(token(cache));
     let api = builder.with_progress(false).build().map_err(line)?.repo(repo.clone());
     let info = api.info().map_err(line)?;
     // All files are of the commit that was listed, whatever was cached before.
     cache.repo(repo.clone()).create_ref(&info.sha).map_err(|error| error.to_string())?;
     Ok((api, info.siblings.into_iter().map(|file| file.rfilename).collect()))
+}
+
+/// Who asks, for data sets that are not everybody's: as the hub's Python package finds it, in the environment or where its
+/// `login` leaves it.
+fn token(cache: &Cache) -> Option<String> {
+    let said = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].into_iter().filter_map(|variable| std::env::var(variable).ok());
+    let kept = || std::fs::read_to_string(std::env::var_os("HF_TOKEN_PATH")?).ok();
+    let mut tokens = said.chain(std::iter::once_with(kept).flatten()).map(|token| token.trim().to_owned());
+    tokens.find(|token| !token.is_empty()).or_else(|| cache.token())
 }
 
 fn fetched(name: &str, api: &ApiRepo, names: &[String], wanted: &Wanted) -> Result<Vec<PathBuf>, String> {
@@ -60,7 +69,17 @@ fn fetched(name: &str, api: &ApiRepo, names: &[String], wanted: &Wanted) -> Resu
 }
 
 fn line(error: ApiError) -> String {
-    crate::template::one_line(&error.to_string())
+    let said = crate::template::one_line(&error.to_string());
+    let status = match error {
+        ApiError::RequestError(error) => error.into_response().map(|response| response.status()),
+        _ => None,
+    };
+    match status {
+        Some(401 | 403) => {
+            format!("{said}: only those who are let in may read it, so accept its terms on the hub and set HF_TOKEN")
+        }
+        _ => said,
+    }
 }
 
 /// The folder of the files that are cached at a revision.
