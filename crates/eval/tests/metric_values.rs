@@ -136,6 +136,32 @@ fn parity_texts() {
     }
 }
 
+#[test]
+fn parity_drawn_texts() {
+    let Ok(python) = std::env::var("JUNKDNA_PYTHON") else {
+        assert!(std::env::var_os("CI").is_none(), "CI needs JUNKDNA_PYTHON");
+        eprintln!("skipped: needs JUNKDNA_PYTHON, a Python with lm_eval");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/overlaps.py");
+    let output = std::process::Command::new(python).arg(script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 200);
+    for line in lines.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let all: Vec<(String, Vec<String>)> = serde_json::from_value(case["pairs"].clone()).unwrap();
+        let pairs: Vec<(&str, &[String])> = all.iter().map(|(a, golds)| (a.as_str(), golds.as_slice())).collect();
+        let (bleu, expected) = (corpus_bleu(&pairs), case["bleu"].as_f64().unwrap());
+        assert!((bleu - expected).abs() < 1e-10, "{bleu}, not {expected}: {line}");
+        for ((answer, golds), expected) in pairs.iter().zip(case["rouge"].as_array().unwrap()) {
+            close(rouge_n(answer, &golds[0], 1), expected["rouge1"].as_f64().unwrap());
+            close(rouge_n(answer, &golds[0], 2), expected["rouge2"].as_f64().unwrap());
+            close(rouge_l(answer, &golds[0]), expected["rougeL"].as_f64().unwrap());
+        }
+    }
+}
+
 /// How many words an answer has, and the most of all answers.
 #[derive(Debug)]
 struct Longest;

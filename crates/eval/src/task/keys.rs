@@ -150,7 +150,7 @@ impl Task {
         let measures = measures(&mut keys, output)?;
         let filters = filters(&mut keys)?;
         if !matches!(keys.take("repeats"), None | Some(Node::Int(1))) {
-            return Err(keys.wrong("repeats", "only 1 is possible: answers are not sampled"));
+            return Err(keys.wrong("repeats", "only 1 is possible: a document is answered once"));
         }
         let version = match keys.map("metadata") {
             Ok(Some(entries)) => entries.into_iter().find(|(key, _)| key == "version").map(|(_, node)| node.to_json()),
