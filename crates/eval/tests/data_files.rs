@@ -239,6 +239,42 @@ fn dates_outside_of_pythons_years_are_broken_rows() {
     assert_eq!(records[2].as_ref().unwrap(), &json!({ "t": "1970-01-01 00:00:00.001000" }));
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn schemas_that_cannot_be_read_are_errors() {
+    use parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType, Int32Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.parquet");
+    for (fields, part) in [
+        ("required fixed_len_byte_array(12) span (INTERVAL);", "`span` holds intervals"),
+        ("optional group two (LIST) { repeated int32 a; repeated int32 b; }", "`two`"),
+        ("optional group one (LIST) { optional int32 a; }", "`one`"),
+        ("required group pairs (MAP) { repeated int32 a; }", "`pairs`"),
+        ("required group deep { required group within (LIST) { optional int32 a; } }", "`within`"),
+    ] {
+        let schema = parquet::schema::parser::parse_message_type(&format!("message m {{ {fields} }}")).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        while let Some(mut column) = group.next_column().unwrap() {
+            match part.contains("span") {
+                true => {
+                    let value = FixedLenByteArray::from(vec![0; 12]);
+                    column.typed::<FixedLenByteArrayType>().write_batch(&[value], None, None).unwrap()
+                }
+                false => column.typed::<Int32Type>().write_batch(&[], Some(&[0]), Some(&[0])).unwrap(),
+            };
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        let message = Format::Parquet.open(&path).err().unwrap().to_string();
+        assert!(message.contains("f.parquet") && message.contains(part), "{message}");
+    }
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();

@@ -5,7 +5,7 @@ mod python;
 use super::columns::{Columns, Numbers};
 use super::{Outline, Records, file};
 use crate::EvalError;
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
+use parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::reader::RowIter;
@@ -31,14 +31,36 @@ pub fn outline(path: &Path) -> Result<Outline, EvalError> {
 /// Row groups are read as their rows are asked for.
 pub fn open(path: &Path) -> Result<Records, EvalError> {
     let reader = SerializedFileReader::new(file(path)?).map_err(|error| EvalError::data(path, error.to_string()))?;
-    let path = path.to_owned();
     let schema = reader.metadata().file_metadata().schema_descr().root_schema_ptr();
+    readable(&schema).map_err(|problem| EvalError::data(path, problem))?;
+    let path = path.to_owned();
     let rows = RowIter::from_file_into(Box::new(reader)).enumerate();
     Ok(Box::new(rows.map(move |(index, row)| {
         let problem = |problem: String| EvalError::data(&path, format!("row {}: {problem}", index + 1));
         let row = row.map_err(|error| problem(error.to_string()))?;
         record(row, &schema).map_err(problem)
     })))
+}
+
+/// Refuses schemas on which the reader of rows panics: lists and maps that are none, groups of nothing, intervals.
+fn readable(of: &Type) -> Result<(), String> {
+    let repeated = |of: &Type| !of.is_schema() && of.get_basic_info().repetition() == Repetition::REPEATED;
+    let whole = match (of.get_basic_info().converted_type(), fields(of)) {
+        (ConvertedType::INTERVAL, _) => {
+            return Err(format!("column `{}` holds intervals, which are not read", of.name()));
+        }
+        (_, []) => of.is_primitive(),
+        (ConvertedType::LIST, [only]) => repeated(only),
+        (ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE, [only]) => {
+            repeated(only) && matches!(fields(only), [_] | [_, _])
+        }
+        (ConvertedType::LIST | ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE, _) => false,
+        _ => true,
+    };
+    if !whole {
+        return Err(format!("`{}` is no group, list or map of anything", of.name()));
+    }
+    fields(of).iter().try_for_each(|field| readable(field))
 }
 
 fn record(row: Row, schema: &Type) -> Result<Value, String> {
