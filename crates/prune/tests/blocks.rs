@@ -12,6 +12,7 @@ use junkdna_prune::{
     WeightRef,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const WIDTH: usize = 24;
 
@@ -220,4 +221,30 @@ fn what_cannot_be_is_an_error() {
     let hessian = Hessian::from_values(&indefinite, WIDTH, &Device::flex());
     let error = SparseGpt::default().prune(&weight, &hessian, half()).unwrap_err();
     assert!(error.to_string().contains("w: the Hessian is not positive definite at a damping of 1"), "{error}");
+}
+
+/// What is logged while `run` runs.
+fn logged(run: impl FnOnce()) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = Arc::new(file.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log).finish();
+    tracing::subscriber::with_default(subscriber, run);
+    std::fs::read_to_string(file.path()).unwrap()
+}
+
+#[test]
+fn damping_that_is_too_little_is_raised_with_a_warning() {
+    // Inputs that are always equal leave a Hessian of rank one.
+    let equal = Hessian::from_values(&[1.0; WIDTH * WIDTH], WIDTH, &Device::flex());
+    let values: Vec<f32> = (0..WIDTH).map(|j| 1.0 + j as f32).collect();
+    let weight = WeightRef { path: "blocks.0.up.weight", d_out: 1, d_in: WIDTH, values: &values };
+    let prune = |method: SparseGpt| {
+        let pruned = method.prune(&weight, &equal, half()).unwrap();
+        assert_eq!(pruned.mask.removed(), WIDTH / 2);
+        assert!(pruned.values.iter().all(|value| value.is_finite()));
+    };
+    assert_eq!(logged(|| prune(SparseGpt::default())), "");
+    let warning = logged(|| prune(SparseGpt::default().with_damping(0.0)));
+    let said = "WARN junkdna_prune::calibrated::sparsegpt: blocks.0.up.weight: the Hessian is singular; its damping was raised to 0.0001";
+    assert!(warning.contains(said), "{warning}");
 }
