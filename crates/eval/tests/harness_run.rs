@@ -7,9 +7,11 @@ use common::{Letters, TinyLm};
 use junkdna_backend::{CausalLm, TokenCodec};
 use junkdna_eval::metrics::{Response, Value};
 use junkdna_eval::{
-    Encoded, Engine, FEWSHOT_SEED, Generation, Measured, Task, encode, generate_until, greedy, rolling,
+    Encoded, Engine, EvalError, FEWSHOT_SEED, Generation, Measured, Sampling, Task, encode, generate_until, greedy,
+    rolling,
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 const CODEC: Letters = Letters { has_prefix: true };
 const DOCUMENTS: &str = "{\"q\": \"ab\", \"a\": \"cd\", \"g\": 1}\n{\"q\": \"ba\", \"a\": \"e\", \"g\": 0}\n\
@@ -106,6 +108,69 @@ fn answers_are_generated_filtered_and_compared() {
         assert_eq!(response[..], [Response::Text(CODEC.decode(&tokens).unwrap())]);
     }
     assert_eq!(measured.iter().map(|line| line.filter.as_str()).collect::<Vec<_>>(), ["whole", "last"]);
+}
+
+/// A task with these `generation_kwargs` over one document.
+fn generated(generation: serde_json::Value) -> Result<Task, EvalError> {
+    let keys = json!({
+        "task": "t", "output_type": "generate_until", "doc_to_text": "q", "doc_to_target": "a",
+        "docs": [{ "q": "ab", "a": "cd" }], "generation_kwargs": generation,
+    });
+    Task::from_json("t", &keys)
+}
+
+// When lm-evaluation-harness 0.4.13 has Transformers draw: if `do_sample` says so, or says nothing beside a temperature; of how
+// many tokens, if the task does not say, by `GenerationConfig._get_default_generation_params` of Transformers 5.24.
+#[test]
+fn answers_are_drawn_where_the_task_says_so() {
+    let draws = |temperature, top_k, top_p, seed| Some(Sampling { temperature, top_k, top_p, seed });
+    for (keys, sampling) in [
+        (json!({}), None),
+        (json!({ "do_sample": false, "temperature": 0.7 }), None),
+        (json!({ "temperature": 0.0 }), None),
+        (json!({ "temperature": 0.7 }), draws(0.7, Some(50), None, 0)),
+        (json!({ "do_sample": true }), draws(1.0, Some(50), None, 0)),
+        (
+            json!({ "do_sample": true, "temperature": 2, "top_k": 5, "top_p": 0.9, "seed": 3 }),
+            draws(2.0, Some(5), Some(0.9), 3),
+        ),
+        (json!({ "do_sample": true, "top_k": 0, "seed": 4 }), draws(1.0, None, None, 4)),
+    ] {
+        let mut given = keys.clone();
+        (given["until"], given["max_gen_toks"]) = (json!([]), 9.into());
+        let task = generated(given).unwrap();
+        assert_eq!(task.generation.sampling, sampling, "{keys}");
+
+        let model = TinyLm::new(3, &Device::flex());
+        let examples = task.examples(FEWSHOT_SEED, None).unwrap();
+        let responses = Engine::default().respond(&model, &CODEC, &task, &examples, |_| {}).unwrap();
+        let expected = Generation { until: Vec::new(), max_tokens: 9, sampling };
+        let expected = generate_until(&model, &CODEC, "ab", &expected).unwrap();
+        assert_eq!(responses, [[Response::Text(expected)]], "{keys}");
+
+        let measured = task.measure(&examples, &responses, 10).unwrap();
+        let sample = task.samples(&examples, &responses, &measured).next().unwrap().unwrap();
+        let said = &sample["arguments"]["gen_args_0"]["arg_1"];
+        assert_eq!(said["do_sample"].as_bool(), sampling.map(|_| true), "{said}");
+        assert_eq!(said["temperature"].as_f64(), sampling.map(|sampling| sampling.temperature), "{said}");
+        assert_eq!(said["top_k"].as_u64(), sampling.and_then(|s| s.top_k).map(|top_k| top_k as u64), "{said}");
+        assert_eq!(said["top_p"].as_f64(), sampling.and_then(|sampling| sampling.top_p), "{said}");
+        assert_eq!(said["seed"].as_u64(), sampling.map(|sampling| sampling.seed), "{said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_drawn_names_its_key() {
+    for (keys, key) in [
+        (json!({ "do_sample": "yes" }), "generation_kwargs.do_sample"),
+        (json!({ "do_sample": true, "temperature": 0.0 }), "generation_kwargs.temperature"),
+        (json!({ "do_sample": true, "top_p": 1.5 }), "generation_kwargs.top_p"),
+        (json!({ "do_sample": true, "top_k": -1 }), "generation_kwargs.top_k"),
+        (json!({ "typical_p": 0.5 }), "generation_kwargs.typical_p"),
+    ] {
+        let message = generated(keys).map(|_| ()).unwrap_err().to_string();
+        assert!(message.contains(key), "{message}");
+    }
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Answers one by one.
 
 use crate::metrics::Response;
-use crate::{EvalError, Example, Gold, Measured, Request, Task};
+use crate::{EvalError, Example, Generation, Gold, Measured, Request, Task};
 use serde_json::{Map, Value, json};
 
 impl Task {
@@ -50,15 +50,25 @@ impl Task {
                 Request::Rolling { text } => json!({ "arg_0": text }),
                 Request::Classify { first, second: None } => json!({ "arg_0": first }),
                 Request::Classify { first, second } => json!({ "arg_0": first, "arg_1": second }),
-                Request::Generate { context } => {
-                    let limits = json!({ "until": self.generation.until, "max_gen_toks": self.generation.max_tokens });
-                    json!({ "arg_0": context, "arg_1": limits })
-                }
+                Request::Generate { context } => json!({ "arg_0": context, "arg_1": generation(&self.generation) }),
             };
             (format!("gen_args_{index}"), own)
         });
         arguments.collect()
     }
+}
+
+/// The keys of `generation_kwargs`, as far as they say how an answer came about.
+fn generation(generation: &Generation) -> Value {
+    let mut keys = json!({ "until": generation.until, "max_gen_toks": generation.max_tokens });
+    if let Some(sampling) = generation.sampling {
+        keys["do_sample"] = true.into();
+        keys["temperature"] = sampling.temperature.into();
+        keys["seed"] = sampling.seed.into();
+        sampling.top_k.into_iter().for_each(|top_k| keys["top_k"] = top_k.into());
+        sampling.top_p.into_iter().for_each(|top_p| keys["top_p"] = top_p.into());
+    }
+    keys
 }
 
 fn plain(response: &Response) -> Value {

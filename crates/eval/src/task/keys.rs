@@ -346,7 +346,11 @@ fn generation(keys: &mut Keys, delimiter: &str) -> Result<Generation, EvalError>
     Ok(Generation { until, max_tokens: tokens.unwrap_or(256), sampling })
 }
 
-/// As lm-evaluation-harness: sampled where `do_sample` says so, or where it says nothing and there is a temperature.
+/// Of how many tokens Transformers draws one where nobody says.
+const TOP_K: usize = 50;
+
+/// As lm-evaluation-harness: sampled where `do_sample` says so, or where it says nothing and there is a temperature; what the
+/// task leaves open is as Transformers has it. Of `top_k` 0 takes the limit away.
 fn sampling(keys: &mut Keys) -> Result<Option<Sampling>, EvalError> {
     let asked = match keys.take("do_sample") {
         None => None,
@@ -354,7 +358,7 @@ fn sampling(keys: &mut Keys) -> Result<Option<Sampling>, EvalError> {
         Some(other) => return Err(keys.expected("do_sample", &other, "true or false")),
     };
     let temperature = keys.number("temperature")?;
-    let top_k = keys.count("top_k")?.filter(|&top_k| top_k > 0);
+    let top_k = Some(keys.count("top_k")?.unwrap_or(TOP_K)).filter(|&top_k| top_k > 0);
     let top_p = keys.number("top_p")?;
     let seed = keys.count("seed")?.unwrap_or(0) as u64;
     if !asked.unwrap_or(temperature.is_some_and(|temperature| temperature > 0.0)) {
