@@ -20,6 +20,7 @@ mod grids;
 mod inputs;
 mod module;
 mod outliers;
+mod packed;
 mod parts;
 mod quantized;
 mod range;
@@ -44,6 +45,7 @@ pub use grids::Grids;
 #[cfg(feature = "calibration")]
 pub use inputs::Inputs;
 pub use module::QuantizedModule;
+pub use packed::Packed;
 pub use parts::Parts;
 pub use quantized::{Outlier, Quantized};
 pub use range::{Hqq, LeastError, MinMax, Range};

@@ -4,6 +4,7 @@ use junkdna_backend::HostMatrix;
 use junkdna_quant::{
     Codes, Granularity, Grid, Hqq, LeastError, MinMax, QuantError, Range, RoundToNearest, ScaleDtype, Scheme, ZeroPoint,
 };
+use junkdna_quant::{Outlier, Packed, testing};
 use proptest::prelude::*;
 
 /// A matrix and a scheme that fits it.
@@ -67,6 +68,34 @@ struct Fixed(Grid);
 impl Range for Fixed {
     fn grid(&self, _group: &[f32], _scheme: &Scheme) -> Grid {
         self.0
+    }
+}
+
+proptest! {
+    #[test]
+    fn packed_codes_come_back(case in testing::cases(), outlier: prop::sample::Index) {
+        let plain = RoundToNearest::new(case.scheme).quantize(&case.matrix).unwrap();
+        let index = outlier.index(plain.codes().len()) as u32;
+        let more = plain.clone().with_outliers(vec![Outlier { index, value: 1.5 }]).unwrap();
+        let more = more.with_input_scales((1..=plain.d_in()).map(|input| input as f32).collect()).unwrap();
+        for quantized in [plain, more] {
+            let packed = Packed::from(&quantized);
+            prop_assert_eq!(packed.unpack(), quantized.clone());
+            let bits = |matrix: &HostMatrix| matrix.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&packed.dequantize()), bits(&quantized.dequantize()));
+            prop_assert_eq!(packed.shape(), [quantized.d_out(), quantized.d_in()]);
+        }
+    }
+}
+
+#[test]
+fn packed_codes_take_the_bytes_of_a_file() {
+    let weights = HostMatrix::new((0..64 * 128).map(|i| (i as f32 * 0.37).sin()).collect(), 64, 128);
+    for (codes, zeros) in [(Codes::Nf4, 4), (Codes::Integer { bits: 4, zero_point: ZeroPoint::Real }, 2 * 64 * 2)] {
+        let scheme = Scheme::of(codes, Granularity::Group(64)).unwrap();
+        let packed = Packed::from(&RoundToNearest::new(scheme).quantize(&weights).unwrap());
+        // Four bits a weight, two bytes a scale; a zero point that is the same everywhere is there once.
+        assert_eq!(packed.bytes(), 64 * 128 / 2 + 2 * 64 * 2 + zeros);
     }
 }
 
