@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use junkdna_backend::DeviceName;
 use junkdna_eval::Engine;
-use junkdna_experiment::training::TrainingMode;
+use junkdna_experiment::training::{BaseCodes, TrainingMode};
 use junkdna_experiment::{Allocation, Format, GridRange, Width};
 use junkdna_prune::{BlockShape, NofM, Scope, Sparsity};
 use regex::Regex;
@@ -344,6 +344,13 @@ pub struct AdapterArguments {
     /// Matrices that get an adapter, regular expressions [default: queries and values]
     #[arg(long, value_name = "REGEX")]
     pub target: Vec<String>,
+    /// Keep the linears that do not train as codes in memory (QLoRA): nf4, fp4, or 2 to 8 for integers of so many bits. The
+    /// model at OUT is floats: what the codes stand for, and the adapters' update
+    #[arg(long, value_name = "CODES")]
+    pub quantized_base: Option<BaseCodes>,
+    /// Inputs that share a scale of these codes [default: 64]
+    #[arg(long, requires = "quantized_base")]
+    pub group_size: Option<usize>,
     /// Start from these adapters, a folder in PEFT's layout
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,

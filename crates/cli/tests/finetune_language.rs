@@ -131,14 +131,68 @@ fn every_mode_trains_language_models() {
 fn parity_adapters_of_peft() {
     let folder = prepared(40);
     let path = |name: &str| folder.path().join(name);
+    for (kind, mode, more) in
+        [("lora", "lora", &[][..]), ("rslora", "lora", &["--rank-stabilized"]), ("dora", "dora", &[])]
+    {
+        let (out, adapter) = (kind.to_owned(), format!("{kind}-adapter"));
+        let mut command = finetune(&folder, "pairs.jsonl", &out);
+        command.args(["--mode", mode, "--epochs", "2", "--rank", "2", "--target", "_proj", "--adapter-out"]);
+        assert_eq!(result(command.arg(path(&adapter)).args(more))["merged"]["matrices"], 14);
+        let same = |adapter: &str, out: &str| {
+            let Some(found) = python(&[&path("model"), &path(adapter), &path(out)], &[]) else { return false };
+            let number = |name: &str| found[name].as_f64().unwrap();
+            assert!(number("off") < 1e-4 && number("moved") > 1e-2, "{kind}: {found}");
+            true
+        };
+        if !same(&adapter, &out) {
+            return;
+        }
+        // And PEFT's in ours: at a rate of nothing what is written is what was read.
+        let (out, adapter) = (format!("{kind}-again"), format!("{kind}-theirs"));
+        python(&[&path("model"), &path(&adapter)], &[kind]).unwrap();
+        let mut command = at_rate(&folder, "1e-30", "pairs.jsonl", &out);
+        command.args(["--mode", mode, "--epochs", "1", "--adapter"]).arg(path(&adapter)).assert().success();
+        assert!(same(&adapter, &out));
+    }
+}
+
+/// Under adapters the linears are the codes that `quantize` gives, before and after; PEFT has the adapters on what they stand for.
+#[test]
+fn parity_adapters_on_a_quantized_base() {
+    let folder = prepared(40);
+    let path = |name: &str| folder.path().join(name);
+    let mut quantize = junkdna();
+    quantize.args(["quantize", "--method", "rtn", "--codebook", "nf4", "--group-size", "16", "--format", "float"]);
+    quantize.arg("--model").arg(path("model")).arg("--out").arg(path("nf4")).assert().success();
+    let base = weights(&path("nf4"));
     for mode in ["lora", "dora"] {
         let (out, adapter) = (mode.to_owned(), format!("{mode}-adapter"));
         let mut command = finetune(&folder, "pairs.jsonl", &out);
-        command.args(["--mode", mode, "--epochs", "2", "--rank", "2", "--target", "_proj", "--adapter-out"]);
-        assert_eq!(result(command.arg(path(&adapter)))["merged"]["matrices"], 14);
-        let Some(found) = python(&[&path("model"), &path(&adapter), &path(&out)], &[]) else { return };
+        command.args(["--mode", mode, "--epochs", "2", "--rank", "2", "--target", "[qv]_proj", "--adapter-out"]);
+        command.arg(path(&adapter)).args(["--quantized-base", "nf4", "--group-size", "16"]);
+        let result = result(&mut command);
+        assert_eq!(
+            (&result["base"]["scheme"], &result["base"]["matrices"]),
+            (&"NF4 per group of 16".into(), &14.into())
+        );
+        let bytes = |name: &str| result["base"][name].as_u64().unwrap();
+        assert!(6 * bytes("bytes") < bytes("float_bytes"), "{result}");
+        let loss = |at: usize| result["evaluations"][at]["metrics"]["loss"].as_f64().unwrap();
+        assert!(loss(1) < loss(0), "{result}");
+        let trained = weights(&path(&out));
+        for (name, before) in &base {
+            let adapted = name.contains("q_proj") || name.contains("v_proj");
+            assert_eq!(before != &trained[name], adapted, "{name}");
+        }
+        let Some(found) = python(&[&path("nf4"), &path(&adapter), &path(&out)], &[]) else { continue };
         assert!(found["off"].as_f64().unwrap() < 1e-4 && found["moved"].as_f64().unwrap() > 1e-2, "{mode}: {found}");
     }
+    let wrong = |arguments: &[&str], words: &str| {
+        finetune(&folder, "pairs.jsonl", "a").args(arguments).assert().failure().code(2).stderr(contains(words));
+    };
+    wrong(&["--quantized-base", "nf4"], "--quantized-base is for modes lora and dora, not full");
+    wrong(&["--mode", "lora", "--quantized-base", "nf5"], "`nf5` are no codes: use nf4, fp4, or 2 to 8");
+    wrong(&["--mode", "lora", "--quantized-base", "4"], "q_proj.weight: the group size 64 does not divide");
 }
 
 /// The recipes of `examples/language`, each in its mode.
@@ -230,6 +284,29 @@ fn tasks_of_the_evaluation_train() {
     std::fs::write(path("chosen.yaml"), yaml.replace("training_split: train\n", "")).unwrap();
     let mut command = finetune(&folder, "chosen.yaml", "other");
     command.assert().failure().code(2).stderr(contains("training_split: is missing"));
+}
+
+/// Rounding has no slope: what is before it would not train.
+#[test]
+fn a_model_that_rounds_what_it_reads_is_refused() {
+    let folder = prepared(20);
+    let path = |name: &str| folder.path().join(name);
+    for method in ["rtn", "smoothquant"] {
+        let mut quantize = junkdna();
+        quantize.args(["quantize", "--method", method, "--bits", "8", "--symmetric", "--activations", "8", "--model"]);
+        quantize.arg(path("model")).args(["--format", "compressed-tensors", "--out"]).arg(path(method));
+        std::fs::write(path("text.txt"), "w20 w21 w22 w23 w24 w25 w26 w27 w28 ".repeat(20)).unwrap();
+        quantize.arg("--calibration").arg(path("text.txt")).args(["--samples", "4", "--length", "16"]);
+        quantize.assert().success();
+        for mode in ["full", "lora"] {
+            let mut command = junkdna();
+            command.args(["finetune", "--mode", mode, "--model"]).arg(path(method));
+            command.arg("--task").arg(path("pairs.jsonl")).arg("--out").arg(path("out"));
+            let words = "reads inputs in few bits, which no gradient passes; train it before it is quantized";
+            command.assert().failure().code(2).stderr(contains(words));
+        }
+    }
+    assert!(!path("out").exists());
 }
 
 #[test]

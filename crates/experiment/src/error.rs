@@ -151,7 +151,11 @@ impl ExperimentError {
             Self::Model(ModelError::Download { .. })
             | Self::Eval(EvalError::NotFinite { .. })
             | Self::Finetune(
-                FinetuneError::NotFinite { .. } | FinetuneError::Observer(_) | FinetuneError::Pruning(_),
+                FinetuneError::NotFinite { .. }
+                | FinetuneError::GradientNotFinite { .. }
+                | FinetuneError::ValidationNotFinite { .. }
+                | FinetuneError::Observer(_)
+                | FinetuneError::Pruning(_),
             )
             | Self::Statistics(_)
             | Self::Render(_) => false,

@@ -1,11 +1,13 @@
 //! Low-rank adapters: few weights that train beside a base that does not.
 
 mod attach;
+mod codes;
 mod dora;
 mod merge;
 pub mod peft;
 
-pub use attach::attach;
+pub use attach::{attach, attach_on};
+pub use codes::{FrozenMatrices, FrozenMatrix, OnCodes, on_codes};
 pub use dora::DoraAdapter;
 pub use merge::{Merge, Merged, merge};
 
@@ -67,4 +69,35 @@ impl AdapterConfig {
         };
         Ok([group(&self.targets)?, group(&self.trained_whole)?])
     }
+}
+
+/// A part of an adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Factor {
+    A,
+    B,
+    Magnitude,
+}
+
+impl Factor {
+    fn peft(self) -> &'static str {
+        match self {
+            Self::A => "lora_A.weight",
+            Self::B => "lora_B.weight",
+            Self::Magnitude => "lora_magnitude_vector",
+        }
+    }
+}
+
+/// The weight that a parameter is part of an adapter of.
+pub(crate) fn factor(path: &str) -> Option<(&str, Factor)> {
+    let (adapter, factor) = path.rsplit_once('.')?;
+    let weight = [".lora", ".dora", ".quantized.adapter"].into_iter().find_map(|name| adapter.strip_suffix(name))?;
+    let factor = match factor {
+        "a" => Factor::A,
+        "b" => Factor::B,
+        "magnitude" => Factor::Magnitude,
+        _ => return None,
+    };
+    Some((weight, factor))
 }

@@ -71,6 +71,30 @@ pub enum FinetuneError {
         /// The batch in its epoch, from 1.
         batch: usize,
     },
+    /// The loss is a number, what moves the weights is not.
+    #[error(
+        "the gradient's norm is {norm} at step {step}, epoch {epoch}; the checkpoint before it is kept. Try a lower learning rate or a \
+         longer warm-up"
+    )]
+    GradientNotFinite {
+        /// The norm.
+        norm: f64,
+        /// The step, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// Training diverged: the loss on the validation examples is no number.
+    #[error(
+        "the loss on the validation examples is {value} after step {step}; the checkpoint before it is kept. Try a lower learning \
+         rate or a longer warm-up"
+    )]
+    ValidationNotFinite {
+        /// The loss.
+        value: f64,
+        /// The step, from 1.
+        step: usize,
+    },
     /// The metric that decides is not one of those there are.
     #[error("there is no metric `{metric}`; there are {there}")]
     NoMetric {
@@ -123,11 +147,25 @@ pub enum FinetuneError {
         /// The patterns.
         patterns: String,
     },
+    /// A quantized matrix that is not one of the module's.
+    #[error("{path}: the quantized base is {base:?}, the module has {}", there(weight.as_deref()))]
+    Base {
+        /// Parameter path of the matrix.
+        path: String,
+        /// Its shape, `[d_in, d_out]`.
+        base: [usize; 2],
+        /// Shape of the module's parameter, if it has one of this path.
+        weight: Option<Vec<usize>>,
+    },
     /// A label without an output.
-    #[error("{task}: class {class} has no output, the head has {outputs}")]
+    #[error("{task}: {split} example {example}: class {class} has no output, the head has {outputs}")]
     LabelOutside {
         /// The data set.
         task: String,
+        /// The split.
+        split: &'static str,
+        /// The example in its split, from 0.
+        example: usize,
         /// The class, from 0.
         class: usize,
         /// Outputs of the head.
@@ -165,6 +203,10 @@ pub enum FinetuneError {
         /// The line or field, and what would be right.
         problem: String,
     },
+}
+
+fn there(shape: Option<&[usize]>) -> String {
+    shape.map_or("no float parameter of this path".into(), |shape| format!("{shape:?}"))
 }
 
 impl FinetuneError {

@@ -1,7 +1,9 @@
 //! Where a visitor is in a module, and how a parameter lies in memory.
 
+use crate::adapters::on_codes;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
+use std::collections::BTreeSet;
 
 /// The path to a parameter and the types of the modules around it.
 #[derive(Debug, Default)]
@@ -24,11 +26,6 @@ impl Place {
     /// For example `layers.3.mlp.up_proj.weight`.
     pub(crate) fn path(&self) -> String {
         self.names.join(".")
-    }
-
-    /// Whether the parameter is a part of what another is computed from.
-    pub(crate) fn in_reparameterization(&self) -> bool {
-        self.containers.iter().any(|container| container == "Reparameterization")
     }
 
     /// How parameters of this place are kept outside of their module.
@@ -80,9 +77,9 @@ impl Order {
 }
 
 /// The module with its parameters in the memory layout that the optimizer and checkpoints leave them in: the first step
-/// then rounds as all others do.
+/// then rounds as all others do. What is codes elsewhere has no memory to lay out.
 pub(crate) fn in_order<M: Module>(module: M) -> M {
-    struct InOrder(Place);
+    struct InOrder(Place, BTreeSet<String>);
     impl ModuleMapper for InOrder {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.0.enter(name, container);
@@ -93,6 +90,9 @@ pub(crate) fn in_order<M: Module>(module: M) -> M {
         }
 
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.1.contains(&self.0.path()) {
+                return param;
+            }
             let order = self.0.order();
             param.map(|value| {
                 let (shape, trains) = (value.dims(), value.is_require_grad());
@@ -101,5 +101,6 @@ pub(crate) fn in_order<M: Module>(module: M) -> M {
             })
         }
     }
-    module.map(&mut InOrder(Place::default()))
+    let codes = on_codes(&module);
+    module.map(&mut InOrder(Place::default(), codes))
 }

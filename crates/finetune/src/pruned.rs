@@ -68,6 +68,11 @@ pub(crate) fn zeroed<const D: usize>(param: Param<Tensor<D>>, pruned: Tensor<2, 
     })
 }
 
+/// The shapes of a module's float parameters, by path.
+pub(crate) fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    Parameters::of(module).shapes
+}
+
 /// The float parameters of a module.
 #[derive(Default)]
 struct Parameters {

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use crate::adamw::{AdamW, gradient_norm};
+use crate::adapters::{self, Factor};
 use crate::checkpoint::{Checkpoint, Checkpoints, Progress};
 use crate::objective::is_better;
 use crate::observer::{Evaluation, Observer, StepReport};
@@ -169,6 +170,10 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
         self.prune(group)?;
         let (loss, gradients) = self.gradients(group)?;
         let norm = gradient_norm(self.module(), &gradients);
+        if !norm.is_finite() {
+            let (step, epoch) = (self.progress.step + 1, self.progress.epoch + 1);
+            return Err(FinetuneError::GradientNotFinite { norm: norm.into(), step, epoch });
+        }
         let clip = self.recipe.clip;
         // PyTorch's constant, so that clipped steps agree with it.
         let scale = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
@@ -266,6 +271,9 @@ impl<'a, M: Module, O: Objective<M>> Run<'a, M, O> {
     fn evaluate(&mut self, steps_per_epoch: usize, observer: &mut dyn Observer) -> Result<(), FinetuneError> {
         let module = self.module().valid();
         let metrics = self.objective.evaluate(&module);
+        if let Some(&value) = metrics.get("loss").filter(|loss| !loss.is_finite()) {
+            return Err(FinetuneError::ValidationNotFinite { value, step: self.progress.step });
+        }
         let metric = self.recipe.metric.as_deref().unwrap_or(self.objective.metric());
         let value = metrics.get(metric).copied();
         let value = value.ok_or_else(|| FinetuneError::NoMetric {
@@ -310,5 +318,5 @@ fn on_autodiff<M: Module>(module: M, recompute: bool) -> M {
 
 /// Whether it is the B of an adapter.
 fn is_b_factor(path: &str) -> bool {
-    path.ends_with(".lora.b") || path.ends_with(".dora.b")
+    adapters::factor(path).is_some_and(|(_, factor)| factor == Factor::B)
 }

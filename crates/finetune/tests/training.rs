@@ -162,6 +162,50 @@ fn a_loss_that_is_no_number_says_where_and_keeps_the_checkpoint() {
     assert!(net.weights().iter().all(|weight| weight.is_finite()));
 }
 
+/// A loss that is a number, of which the gradient is none: 0 · |x|^½ at 0 has no slope. And a validation loss that is none.
+#[test]
+fn gradients_and_validation_losses_that_are_no_numbers_keep_the_checkpoint() {
+    struct Broken {
+        batch: usize,
+        validation: f64,
+    }
+    impl Objective<Net> for Broken {
+        fn examples(&self) -> usize {
+            EXAMPLES
+        }
+
+        fn length(&self, _example: usize) -> usize {
+            1
+        }
+
+        fn loss(&self, net: &Net, batch: &[usize], noise: Seed) -> Tensor<1> {
+            let loss = TASK.loss(net, batch, noise);
+            let nothing = (net.head.weight.val().sum() * 0.0).sqrt();
+            if batch.contains(&self.batch) { loss + nothing } else { loss }
+        }
+
+        fn evaluate(&self, _net: &Net) -> Metrics {
+            Metrics::from([("loss".into(), self.validation)])
+        }
+    }
+    let recipe = Recipe { checkpoint_every: 1, accumulation: 1, batch_size: 2, ..recipe() };
+    let poison = junkdna_finetune::batches(&[1; EXAMPLES], 2, 0, Seed(recipe.seed))[4][0];
+    let fails = |task: Broken| {
+        let folder = tempfile::tempdir().unwrap();
+        let error = train(Net::new(), &task, &recipe, Some(&checkpoints(&folder)), &mut ()).unwrap_err();
+        let last = checkpoints(&folder).last().unwrap().unwrap();
+        let net = last.restore_module(Net::new()).unwrap();
+        assert!(net.weights().iter().all(|weight| weight.is_finite()));
+        (error, last.progress().step)
+    };
+    let (error, kept) = fails(Broken { batch: poison, validation: 1.0 });
+    assert!(matches!(error, FinetuneError::GradientNotFinite { step: 5, epoch: 1, .. }), "{error}");
+    assert_eq!(kept, 4);
+    let (error, kept) = fails(Broken { batch: EXAMPLES, validation: f64::NAN });
+    assert!(matches!(error, FinetuneError::ValidationNotFinite { step: 10, .. }), "{error}");
+    assert_eq!(kept, 9);
+}
+
 #[test]
 fn checkpoints_of_other_runs_and_other_models_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,9 +7,10 @@ use burn::module::Module;
 use burn::tensor::Device;
 use junkdna_backend::{CausalLm, Seed, Selection};
 use junkdna_experiment::training::{
-    Classification, PruningPlan, Training, TrainingMode, language_modeling, mask_tensors, zeros_as_mask,
+    BaseSize, Classification, PruningPlan, Training, TrainingMode, base_size, check_trains, language_modeling,
+    mask_tensors, quantized_base, zeros_as_mask,
 };
-use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach, merge, peft};
+use junkdna_finetune::adapters::{AdapterConfig, Merge, Merged, attach_on, merge, peft};
 use junkdna_finetune::{
     Checkpoints, Evaluation, Journal, Mode, Objective, Observer, Recipe, StepReport, Trained, finish, prepare, train,
     train_with_pruning,
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub fn run(mut arguments: Finetune) -> Result<(), CliError> {
     let (recipe, pruning) = recipe(&mut arguments)?;
+    check_base(&arguments)?;
     refuse_existing(&arguments.out)?;
     let mut training = Training::read(&arguments.task)?;
     if let Some(count) = arguments.examples {
@@ -30,6 +32,7 @@ pub fn run(mut arguments: Finetune) -> Result<(), CliError> {
     let pruning = pruning_plan(&mut arguments, pruning, recipe_steps(&recipe, &training))?;
     let progress = Progress::new(&format!("loading {}", arguments.source.model));
     let Loaded { model, tokenizer, source, precision } = load(&arguments.source)?;
+    check_trains(&model)?;
     let smoothing = recipe.label_smoothing;
     let (arguments, recipe, training) = (&arguments, &recipe, &training);
     let job = Job { arguments, recipe, training, pruning, tokenizer, source, precision };
@@ -139,12 +142,13 @@ impl Job<'_> {
         };
         let Trained { best, evaluations, .. } = trained;
         watcher.progress.label(&format!("writing {}", arguments.out.display()));
-        let (model, merged) = written(best, adapters.as_ref(), arguments)?;
+        let (model, merged) = written(best, adapters.as_ref().map(|adapters| &adapters.config), arguments)?;
         let sparsity = Mask::of_zeros(&model, &Selection::default())?.sparsity();
         let loaded = Loaded { model: model.into_model(), tokenizer, source, precision };
         loaded.save(&arguments.out)?;
         watcher.progress.finish();
-        let outcome = Outcome { metric: task.metric(), evaluations: &evaluations, merged, sparsity };
+        let base = adapters.and_then(|adapters| adapters.base);
+        let outcome = Outcome { metric: task.metric(), evaluations: &evaluations, merged, base, sparsity };
         report(arguments, recipe, training, &loaded.precision, outcome)
     }
 }
@@ -241,13 +245,30 @@ fn refuse_existing(out: &Path) -> Result<(), CliError> {
     if is_free { Ok(()) } else { Err(CliError::Request(problem())) }
 }
 
-/// The model with what the mode needs, and its adapters' configuration where it has some.
-fn with_mode<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, Option<AdapterConfig>), CliError> {
+/// Codes are for what does not train.
+fn check_base(arguments: &Finetune) -> Result<(), CliError> {
+    match (arguments.adapter.quantized_base, arguments.mode()) {
+        (None, _) | (Some(_), TrainingMode::Lora | TrainingMode::Dora) => Ok(()),
+        (Some(_), other) => {
+            let problem = format!("--quantized-base is for modes lora and dora, not {}", other.name());
+            Err(CliError::Request(problem))
+        }
+    }
+}
+
+/// What trains beside a base, and the base where it is codes.
+struct Adapters {
+    config: AdapterConfig,
+    base: Option<BaseSize>,
+}
+
+/// The model with what the mode needs, and its adapters where it has some.
+fn with_mode<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, Option<Adapters>), CliError> {
     match arguments.mode() {
         TrainingMode::Full => Ok((model, None)),
         TrainingMode::Lora | TrainingMode::Dora => {
-            let (model, config) = with_adapters(model, arguments, seed)?;
-            Ok((model, Some(config)))
+            let (model, adapters) = with_adapters(model, arguments, seed)?;
+            Ok((model, Some(adapters)))
         }
         TrainingMode::Transfer(mode) => {
             let mask = match &arguments.mask {
@@ -264,22 +285,39 @@ fn with_mode<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<
     }
 }
 
-fn with_adapters<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, AdapterConfig), CliError> {
+fn with_adapters<M: Trainable>(model: M, arguments: &Finetune, seed: u64) -> Result<(M, Adapters), CliError> {
     let given = &arguments.adapter;
-    if let Some(folder) = &given.adapter {
-        let names = model.clone();
-        return Ok(peft::load(model, folder, |path| names.name(path))?);
-    }
+    let scheme =
+        given.quantized_base.map(|codes| codes.in_groups_of(given.group_size.unwrap_or(GROUP_SIZE))).transpose()?;
+    let bases = scheme.map(|scheme| quantized_base(&model, scheme)).transpose()?.unwrap_or_default();
+    let (model, config) = match &given.adapter {
+        Some(folder) => {
+            let names = model.clone();
+            peft::load_on(model, folder, &bases, |path| names.name(path))?
+        }
+        None => {
+            let config = adapter_config(arguments);
+            (attach_on(model, &config, &bases, Seed(seed).derive("adapters"))?, config)
+        }
+    };
+    let base = scheme.map(|scheme| base_size(&model, &bases, scheme));
+    Ok((model, Adapters { config, base }))
+}
+
+/// Inputs that share a scale, as in QLoRA's paper.
+const GROUP_SIZE: usize = 64;
+
+fn adapter_config(arguments: &Finetune) -> AdapterConfig {
+    let given = &arguments.adapter;
     let default = AdapterConfig::default();
-    let config = AdapterConfig {
+    AdapterConfig {
         rank: given.rank,
         alpha: given.alpha,
         rank_stabilized: given.rank_stabilized,
         dora: arguments.mode() == TrainingMode::Dora,
         targets: if given.target.is_empty() { default.targets } else { given.target.clone() },
         trained_whole: default.trained_whole,
-    };
-    Ok((attach(model, &config, Seed(seed).derive("adapters"))?, config))
+    }
 }
 
 fn run_folder(arguments: &Finetune) -> PathBuf {
@@ -309,7 +347,8 @@ fn identity(arguments: &Finetune, recipe: &Recipe, training: &Training, pruning:
 
 fn adapters(arguments: &Finetune) -> String {
     let a = &arguments.adapter;
-    format!("{:?} {} {} {} {:?}", a.adapter, a.rank, a.alpha, a.rank_stabilized, a.target)
+    let base = a.quantized_base.map(|codes| format!(" on {codes:?} {:?}", a.group_size)).unwrap_or_default();
+    format!("{:?} {} {} {} {:?}{base}", a.adapter, a.rank, a.alpha, a.rank_stabilized, a.target)
 }
 
 fn training_label(arguments: &Finetune, training: &Training, step: usize) -> String {
@@ -347,6 +386,7 @@ struct Outcome<'a> {
     metric: &'a str,
     evaluations: &'a [Evaluation],
     merged: Option<Merged>,
+    base: Option<BaseSize>,
     /// The share of the linears' weights that are zero.
     sparsity: f64,
 }
@@ -358,12 +398,12 @@ fn report(
     precision: &str,
     outcome: Outcome<'_>,
 ) -> Result<(), CliError> {
-    let Outcome { metric, evaluations, merged, sparsity } = outcome;
+    let Outcome { metric, evaluations, merged, base, sparsity } = outcome;
     if arguments.json {
         return output::json(&json!({
             "task": training.name(), "mode": arguments.mode().name(), "metric": metric, "recipe": recipe,
             "precision": precision, "examples": training.examples(), "evaluations": evaluations, "merged": merged,
-            "sparsity": sparsity,
+            "base": base, "sparsity": sparsity,
         }));
     }
     let names: Vec<&String> = evaluations.first().map(|e| e.metrics.keys().collect()).unwrap_or_default();
@@ -382,7 +422,18 @@ fn report(
     if sparsity > 0.0 {
         output::line(format!("{:.1} % of the weights of its linears are zero", 100.0 * sparsity))?;
     }
+    if let Some(base) = base {
+        output::line(base_in_words(&base))?;
+    }
     merged.map_or(Ok(()), |merged| output::line(merge_in_words(merged)))
+}
+
+fn base_in_words(base: &BaseSize) -> String {
+    let BaseSize { scheme, matrices, bytes, float_bytes } = base;
+    format!(
+        "base of {matrices} matrices, {scheme}: {bytes} bytes in place of {float_bytes}; written as the floats that the codes stand \
+         for"
+    )
 }
 
 fn merge_in_words(merged: Merged) -> String {

@@ -15,6 +15,23 @@ pub fn write(parent: &TempDir) -> PathBuf {
     Tiny { config: config(), tokenizer: tokenizer(), settings, tensors: tensors() }.write(parent)
 }
 
+/// The same as a RoBERTa: one segment, and positions that count from after the padding token's id.
+pub fn write_roberta(parent: &TempDir) -> PathBuf {
+    let mut config = config();
+    config["model_type"] = json!("roberta");
+    config["architectures"] = json!(["RobertaModel"]);
+    config["type_vocab_size"] = json!(1);
+    let mut tensors = tensors();
+    for (name, shape, values) in &mut tensors {
+        if name.ends_with("token_type_embeddings.weight") {
+            shape[0] = 1;
+            values.truncate(HIDDEN);
+        }
+    }
+    let settings = json!({ "pad_token": "w0", "cls_token": "w1", "sep_token": "w2", "unk_token": "w3" });
+    Tiny { config, tokenizer: tokenizer(), settings, tensors }.write(parent)
+}
+
 /// The same with a head for the classes `0` and `1`.
 pub fn write_classifier(parent: &TempDir) -> PathBuf {
     let mut config = config();

@@ -4,6 +4,7 @@
                                                                         largest relative difference of a weight of OUT
     train_language.py MODEL ADAPTER OUT                                  the largest difference of logits of MODEL with PEFT's
                                                                         ADAPTER from those of OUT
+    train_language.py MODEL ADAPTER lora|rslora|dora                     a new ADAPTER by PEFT, of random numbers
 """
 
 import json
@@ -66,8 +67,25 @@ def adapters(model, adapter, out):
     return {"off": (theirs - ours).abs().max().item(), "moved": (base - ours).abs().max().item()}
 
 
+def made(model, adapter, kind):
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(41)
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=3, lora_alpha=5, target_modules=["q_proj", "up_proj"], use_rslora=kind == "rslora", use_dora=kind == "dora"
+    )
+    net = get_peft_model(load(model), config)
+    for parameter in net.parameters():
+        if parameter.requires_grad and parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
+    net.save_pretrained(adapter)
+    return {}
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
+    if sys.argv[-1] in ("lora", "rslora", "dora"):
+        print(json.dumps(made(*sys.argv[1:])))
+    elif len(sys.argv) == 4:
         print(json.dumps(adapters(*sys.argv[1:])))
     else:
         model, pairs, out, steps, *numbers = sys.argv[1:]

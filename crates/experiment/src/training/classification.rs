@@ -48,19 +48,23 @@ impl Classification {
         }
         let outputs = model.config().num_labels.filter(|_| model.classifier.is_some()).unwrap_or(0);
         let max_length = max_length.min(model.config().context_length());
-        let tokens = |example: &Example| {
+        let tokens = |split: &'static str, index: usize, example: &Example| {
             if let Label::Class(class) = example.label
                 && class >= outputs
             {
-                return Err(FinetuneError::LabelOutside { task: dataset.name.clone(), class, outputs }.into());
+                let task = dataset.name.clone();
+                return Err(FinetuneError::LabelOutside { task, split, example: index, class, outputs }.into());
             }
             let encoded = tokenizer.encode_pair(&example.first, example.second.as_deref(), Some(max_length))?;
             Ok(Tokens { encoded, label: example.label })
         };
-        let split = |examples: &[Example]| examples.par_iter().map(tokens).collect::<Result<Vec<_>, ExperimentError>>();
+        let split = |name: &'static str, examples: &[Example]| {
+            let examples = examples.par_iter().enumerate();
+            examples.map(|(index, example)| tokens(name, index, example)).collect::<Result<Vec<_>, ExperimentError>>()
+        };
         Ok(Self {
-            train: split(&dataset.train)?,
-            validation: split(&dataset.validation)?,
+            train: split("training", &dataset.train)?,
+            validation: split("validation", &dataset.validation)?,
             metric: dataset.metric.clone(),
             label_smoothing,
             pad: tokenizer.pad().unwrap_or(0),

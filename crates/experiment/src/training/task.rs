@@ -148,6 +148,7 @@ fn labelled(
             Gold::Text(number) => number.parse().map(Label::Value).map_err(|_| format!("`{number}` is no number")),
             _ => Err("has several right answers".to_owned()),
         };
+        let label = label.and_then(|label| check(label, &asked.choices, &classes));
         let label = label.map_err(|problem| wrong(split, asked.doc, problem))?;
         let Some(Request::Classify { first, second }) = asked.requests.into_iter().next() else { continue };
         if split == "training" { &mut train } else { &mut validation }.push(Example { first, second, label });
@@ -161,13 +162,29 @@ fn labelled(
     })
 }
 
-/// The names of the classes, or their numbers where they have none.
+/// The names of the classes, or where they have none their numbers in the training split.
 fn classes(examples: &[(&str, Asked)]) -> Vec<String> {
     let named = examples.first().map(|(_, asked)| asked.choices.clone()).unwrap_or_default();
     let class = |(_, asked): &(&str, Asked)| if let Gold::Choice(class) = asked.gold { class + 1 } else { 0 };
+    let train = examples.iter().filter(|(split, _)| *split == "training");
     match named.is_empty() {
-        true => (0..examples.iter().map(class).max().unwrap_or(0)).map(|class| class.to_string()).collect(),
+        true => (0..train.map(class).max().unwrap_or(0)).map(|class| class.to_string()).collect(),
         false => named,
+    }
+}
+
+/// Whether a head for these classes can find a label, which its document offers with these names.
+fn check(label: Label, choices: &[String], classes: &[String]) -> Result<Label, String> {
+    let all = classes.join(", ");
+    match label {
+        Label::Value(_) => Ok(label),
+        Label::Class(_) if !choices.is_empty() && choices != classes => {
+            Err(format!("its classes are {}, those of the first training document {all}", choices.join(", ")))
+        }
+        Label::Class(class) if class >= classes.len() => {
+            Err(format!("label {class} is none of the {} classes of the training split: {all}", classes.len()))
+        }
+        Label::Class(_) => Ok(label),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Adapters folded into the weights.
 
+use super::{Factor, factor};
 use crate::place::Place;
 use crate::pruned::in_layout;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, Tensor};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of the zeros of a pruned base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,31 +36,60 @@ impl Merged {
     }
 }
 
-/// The module with plain weights, adapters folded in, and what became of the zeros of the base. To unmerge, keep the module
-/// with its adapters: this is another.
+/// The module with plain weights, adapters folded in, and what became of the zeros of the base. A base of codes becomes the
+/// floats that they stand for: the sum is on no grid. To unmerge, keep the module with its adapters: this is another.
 pub fn merge<M: Module>(module: M, how: Merge) -> (M, Merged) {
-    let mut bases = Bases { place: Place::default(), zeros: BTreeMap::new(), last: None };
-    module.visit(&mut bases);
-    let mut keep = Keep { place: Place::default(), zeros: bases.zeros, how, merged: Merged::default() };
+    let zeros = zeros_of_bases(&module);
+    let mut keep = Keep { place: Place::default(), zeros, how, merged: Merged::default() };
     let module = module.materialize().map(&mut keep);
     (module, keep.merged)
 }
 
 /// Where the bases of adapters are zero, by path.
-struct Bases {
-    place: Place,
-    zeros: BTreeMap<String, Tensor<2, Bool>>,
-    /// The parameter seen last: it is the base if a reparameterization comes next.
-    last: Option<(String, Tensor<2, Bool>)>,
+fn zeros_of_bases<M: Module>(module: &M) -> BTreeMap<String, Tensor<2, Bool>> {
+    let mut still = Still { place: Place::default(), adapted: BTreeSet::new() };
+    let bases = module.clone().map(&mut still).materialize();
+    let mut zeros = Zeros { place: Place::default(), adapted: still.adapted, found: BTreeMap::new() };
+    bases.visit(&mut zeros);
+    zeros.found
 }
 
-impl ModuleVisitor for Bases {
+/// Makes adapters add nothing, and DoRA's outputs of length 1: what is zero then is zero in the base, be it floats or codes.
+struct Still {
+    place: Place,
+    adapted: BTreeSet<String>,
+}
+
+impl ModuleMapper for Still {
     fn enter_module(&mut self, name: &str, container: &str) {
-        if container == "Reparameterization"
-            && let Some((path, zeros)) = self.last.take()
-        {
-            self.zeros.insert(path, zeros);
+        self.place.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.place.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.place.path();
+        match factor(&path) {
+            Some((weight, Factor::B)) => {
+                self.adapted.insert(weight.to_owned());
+                param.map(|b| b.without_autodiff().zeros_like())
+            }
+            Some((_, Factor::Magnitude)) => param.map(|m| m.without_autodiff().ones_like()),
+            _ => param,
         }
+    }
+}
+
+struct Zeros {
+    place: Place,
+    adapted: BTreeSet<String>,
+    found: BTreeMap<String, Tensor<2, Bool>>,
+}
+
+impl ModuleVisitor for Zeros {
+    fn enter_module(&mut self, name: &str, container: &str) {
         self.place.enter(name, container);
     }
 
@@ -68,10 +98,12 @@ impl ModuleVisitor for Bases {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.last = (D == 2 && !self.place.in_reparameterization()).then(|| {
-            let zeros = param.base().without_autodiff().equal_elem(0.0);
-            (self.place.path(), Tensor::from_bridge(zeros.into_bridge()))
-        });
+        let path = self.place.path();
+        if self.adapted.contains(&path) {
+            // An output of nothing but zeros has no length: not a number.
+            let zeros = param.base().without_autodiff().abs().greater_elem(0.0).bool_not();
+            self.found.insert(path, Tensor::from_bridge(zeros.into_bridge()));
+        }
     }
 }
 

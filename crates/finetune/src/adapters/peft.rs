@@ -1,6 +1,6 @@
 //! Adapters in the layout of PEFT: `adapter_config.json` and `adapter_model.safetensors`.
 
-use super::{AdapterConfig, attach};
+use super::{AdapterConfig, FrozenMatrices, attach_on, factor};
 use crate::FinetuneError;
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::files::write_whole;
@@ -103,6 +103,19 @@ pub fn load<M: Module>(
     folder: &Path,
     name: impl Fn(&str) -> String,
 ) -> Result<(M, AdapterConfig), FinetuneError> {
+    load_on(module, folder, &FrozenMatrices::new(), name)
+}
+
+/// As [`load`], with matrices of codes in the place of the module's own, as [`attach_on`] has them.
+///
+/// # Errors
+/// As [`load`] and [`attach_on`].
+pub fn load_on<M: Module>(
+    module: M,
+    folder: &Path,
+    bases: &FrozenMatrices,
+    name: impl Fn(&str) -> String,
+) -> Result<(M, AdapterConfig), FinetuneError> {
     let path = folder.join(CONFIG);
     let text = std::fs::read(&path).map_err(FinetuneError::io(&path))?;
     let found: PeftConfig = serde_json::from_slice(&text).map_err(|error| broken(&path, error.to_string()))?;
@@ -124,7 +137,7 @@ pub fn load<M: Module>(
         targets: parameters.iter().filter(has).map(exactly).collect(),
         trained_whole: whole.map(exactly).collect(),
     };
-    let module = attach(module, &config, Seed(0))?;
+    let module = attach_on(module, &config, bases, Seed(0))?;
     let mut filled = Checkpoint::of_module(&module, Progress::default())?;
     filled.replace(&path, |path, shape| {
         let (stored, transposes) = match factor(path) {
@@ -152,37 +165,6 @@ fn check(config: &PeftConfig) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// A part of an adapter.
-#[derive(Clone, Copy)]
-enum Factor {
-    A,
-    B,
-    Magnitude,
-}
-
-impl Factor {
-    fn peft(self) -> &'static str {
-        match self {
-            Self::A => "lora_A.weight",
-            Self::B => "lora_B.weight",
-            Self::Magnitude => "lora_magnitude_vector",
-        }
-    }
-}
-
-/// The weight that a parameter is part of an adapter of.
-fn factor(path: &str) -> Option<(&str, Factor)> {
-    let (adapter, factor) = path.rsplit_once('.')?;
-    let weight = adapter.strip_suffix(".lora").or(adapter.strip_suffix(".dora"))?;
-    let factor = match factor {
-        "a" => Factor::A,
-        "b" => Factor::B,
-        "magnitude" => Factor::Magnitude,
-        _ => return None,
-    };
-    Some((weight, factor))
 }
 
 fn stem(name: &str) -> &str {

@@ -2,14 +2,17 @@
 
 use super::{Stored, Values};
 use crate::FinetuneError;
+use crate::adapters::on_codes;
 use crate::place::Place;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// All parameters, by path after what they are: `weight:`, `int:` or `mask:`.
+/// All parameters, by path after what they are: `weight:`, `int:` or `mask:`. Not those that are codes elsewhere, which nothing
+/// changes.
 pub(super) fn parameters<M: Module>(module: &M) -> Result<BTreeMap<String, Stored>, FinetuneError> {
-    let mut capture = Capture { place: Place::default(), tensors: BTreeMap::new(), error: None };
+    let codes = on_codes(module);
+    let mut capture = Capture { place: Place::default(), codes, tensors: BTreeMap::new(), error: None };
     module.visit(&mut capture);
     match capture.error {
         None => Ok(capture.tensors),
@@ -29,6 +32,7 @@ fn read<E: ToString>(path: &str, data: Result<TensorData, E>) -> Result<TensorDa
 
 struct Capture {
     place: Place,
+    codes: BTreeSet<String>,
     tensors: BTreeMap<String, Stored>,
     error: Option<FinetuneError>,
 }
@@ -55,6 +59,9 @@ impl ModuleVisitor for Capture {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let (path, order) = (self.place.path(), self.place.order());
+        if self.codes.contains(&path) {
+            return;
+        }
         let stored = float(&path, order.flat(param.base()));
         let shape = order.shape(param.lazy_shape().to_vec());
         self.keep("weight", &path, stored.map(|stored| Stored { shape, ..stored }));

@@ -2,6 +2,7 @@
 
 use super::{Checkpoint, Stored, Values};
 use crate::FinetuneError;
+use crate::adapters::on_codes;
 use crate::place::{Order, Place};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -10,7 +11,8 @@ use std::collections::BTreeSet;
 pub(super) fn parameters<M: Module>(checkpoint: &Checkpoint, module: M) -> Result<M, FinetuneError> {
     let is_parameter = |name: &&String| ["weight:", "int:", "mask:"].iter().any(|kind| name.starts_with(kind));
     let unused = checkpoint.tensors.keys().filter(is_parameter).map(String::as_str).collect();
-    let mut restore = Restore { checkpoint, place: Place::default(), unused, problem: None };
+    let codes = on_codes(&module);
+    let mut restore = Restore { checkpoint, place: Place::default(), codes, unused, problem: None };
     let module = module.map(&mut restore);
     let left = restore.unused.first().map(|name| format!("{name} has no place in the model"));
     match restore.problem.or(left) {
@@ -22,6 +24,7 @@ pub(super) fn parameters<M: Module>(checkpoint: &Checkpoint, module: M) -> Resul
 struct Restore<'a> {
     checkpoint: &'a Checkpoint,
     place: Place,
+    codes: BTreeSet<String>,
     unused: BTreeSet<&'a str>,
     problem: Option<String>,
 }
@@ -50,6 +53,9 @@ impl ModuleMapper for Restore<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.codes.contains(&self.place.path()) {
+            return param;
+        }
         let order = self.place.order();
         let found = self.find("weight", order.shape(param.lazy_shape().to_vec()));
         match found {

@@ -90,6 +90,77 @@ mod tests {
         assert_eq!(crc(b"123456789"), 0xe306_9283);
     }
 
+    fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
+        let (taken, rest) = bytes.split_at(count);
+        *bytes = rest;
+        taken
+    }
+
+    fn number(bytes: &mut &[u8]) -> u64 {
+        let (mut value, mut shift) = (0, 0);
+        loop {
+            let byte = take(bytes, 1)[0];
+            value |= u64::from(byte & 127) << shift;
+            shift += 7;
+            if byte < 128 {
+                return value;
+            }
+        }
+    }
+
+    /// The fields of a protocol buffer by number, little-endian where they are numbers.
+    fn fields(mut message: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let mut all = Vec::new();
+        while !message.is_empty() {
+            let key = number(&mut message);
+            let value = match key & 7 {
+                0 => number(&mut message).to_le_bytes().to_vec(),
+                1 => take(&mut message, 8).to_vec(),
+                2 => {
+                    let length = number(&mut message) as usize;
+                    take(&mut message, length).to_vec()
+                }
+                5 => take(&mut message, 4).to_vec(),
+                other => panic!("wire type {other}"),
+            };
+            all.push((key >> 3, value));
+        }
+        all
+    }
+
+    fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        let checked = |bytes: &[u8], sum: &[u8]| assert_eq!(masked_crc(bytes).to_le_bytes(), sum);
+        while !file.is_empty() {
+            let length = take(&mut file, 8);
+            checked(length, take(&mut file, 4));
+            let event = take(&mut file, u64::from_le_bytes(length.try_into().unwrap()) as usize);
+            checked(event, take(&mut file, 4));
+            all.push(event.to_vec());
+        }
+        all
+    }
+
+    /// By a reader of the format as it is published.
+    #[test]
+    fn events_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = EventFile::create(folder.path(), 3).unwrap();
+        file.scalars(300, &[("train/loss", 0.25), ("train/rate", -2.0)]).unwrap();
+        let path = folder.path().read_dir().unwrap().next().unwrap().unwrap().path();
+        let events: Vec<_> = records(&std::fs::read(path).unwrap()).iter().map(|event| fields(event)).collect();
+        assert_eq!(events.len(), 3);
+        let step = |step: u64| (2, step.to_le_bytes().to_vec());
+        assert_eq!(events[0][1..], [step(0), (3, b"brain.Event:2".to_vec())]);
+        assert_eq!(events[1][1], step(4));
+        assert_eq!(fields(&events[1][2].1), [(1, 1u64.to_le_bytes().to_vec())]);
+        assert_eq!((&events[2][1], events[2][2].0), (&step(300), 5));
+        let values: Vec<_> = fields(&events[2][2].1).iter().map(|(_, value)| fields(value)).collect();
+        let value = |tag: &str, value: f32| vec![(1, tag.as_bytes().to_vec()), (2, value.to_le_bytes().to_vec())];
+        assert_eq!(values, [value("train/loss", 0.25), value("train/rate", -2.0)]);
+        assert!(events.iter().all(|event| event[0].0 == 1 && event[0].1.len() == 8));
+    }
+
     #[test]
     fn varints_have_seven_bits_a_byte() {
         let mut bytes = Vec::new();
