@@ -119,4 +119,14 @@ fn what_cannot_be_trained_is_named_before_anything_is() {
     let output = junkdna().arg("run").arg(&plan).arg("--out").arg(&out).args(["--set", &decoder]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is a decoder"));
+    let rounding = folder.path().join("rounding");
+    let mut quantize = junkdna();
+    quantize.args(["quantize", "--method", "rtn", "--bits", "8", "--symmetric", "--activations", "8", "--model"]);
+    quantize.arg(folder.path().join("model")).args(["--format", "compressed-tensors", "--out"]).arg(&rounding);
+    quantize.assert().success();
+    let rounding = format!("model={rounding:?}");
+    let output = junkdna().arg("run").arg(&plan).arg("--out").arg(&out).args(["--set", &rounding]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("reads inputs in few bits, which no gradient passes"));
+    assert_eq!(cells(&out), [""; 0], "nothing was computed");
 }

@@ -186,6 +186,7 @@ fn trained(
     let name = resolved.source.clone();
     let loaded = Loaded::from_resolved(resolved, &options.device.open()?)?;
     let Model::Bert(encoder) = &loaded.model else { return Err(ExperimentError::NotEncoder { model: name }) };
+    training::check_trains(&loaded.model)?;
     let samples = samples(plan, &loaded, encoder.config().vocab_size)?;
     let identity = Identity { checksum, device: options.device.to_string() };
     let modes = training.modes().map_err(|problem| ExperimentError::Plan { path: options.out.clone(), problem })?;
