@@ -442,7 +442,7 @@ fn adapters_on_codes_of_the_real_model_learn() {
         "--quantized-base",
         "nf4",
     ]);
-    command.args(["--learning-rate", "2e-3", "--batch-size", "16", "--epochs", "3", "--max-length", "32", "--json"]);
+    command.args(["--learning-rate", "1e-2", "--batch-size", "16", "--epochs", "4", "--max-length", "32", "--json"]);
     command.arg("--task").arg(folder.path().join("SST-2")).arg("--out").arg(folder.path().join("out"));
     let result: Value = serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap();
     // Six layers of six linears, and the pooler: 4 bits a weight and 16 for 64 of them.
@@ -454,9 +454,9 @@ fn adapters_on_codes_of_the_real_model_learn() {
     let steps =
         metrics.lines().filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["step"]["loss"].as_f64());
     let losses: Vec<f64> = steps.collect();
-    assert_eq!(losses.len(), 12);
+    assert_eq!(losses.len(), 16);
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-    assert!(mean(&losses[8..]) < 0.9 * mean(&losses[..4]), "{losses:?}");
+    assert!(mean(&losses[12..]) < 0.75 * mean(&losses[..4]), "{losses:?}");
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! Eight bits for weights and for what they read.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, f16};
+use burn::tensor::{Device, Tensor, TensorData};
 use junkdna_backend::calibration::batches;
 use junkdna_backend::{CausalLm, KeyValues, Seed, Selection, TokenTree, Weight, replace_weights, weights};
 use junkdna_experiment::training::check_trains;
 use junkdna_experiment::{Compressed, Compression, ExperimentError, QuantizeOptions, Quantizer};
-use junkdna_model::checkpoint::SafetensorsCheckpoint;
 use junkdna_model::llama::{Attention, Mlp};
 use junkdna_model::{Llama, Model, ModelConfig};
 use junkdna_quant::{Granularity, QuantError, Scheme};
 use rand::RngExt;
-use safetensors::tensor::{Dtype, TensorView};
 
 /// A decoder some of whose inputs are far larger than the others in every norm, as those of language models are.
 fn model() -> Llama {
@@ -109,39 +107,4 @@ fn what_no_gradient_passes_does_not_train() {
     assert!(matches!(check_trains(&Model::Llama(rounding)), Err(ExperimentError::NoGradient)));
     let (floats, _) = compressed(Quantizer::SmoothQuant, None).unwrap();
     check_trains(&Model::Llama(floats)).unwrap();
-}
-
-/// As `eval` loads a model: what is stored in half precision stays so.
-#[test]
-fn weights_kept_as_they_are_stored_do_not_train() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.safetensors");
-    let all = Selection { embeddings: true, ..Selection::default() };
-    let half = |weight: Weight| {
-        let [d_in, d_out] = weight.value.dims();
-        let (shape, value) = match weight.path.contains("embed") {
-            true => (vec![d_in, d_out], weight.value),
-            false => (vec![d_out, d_in], weight.value.transpose()),
-        };
-        let halves = value.into_data().iter::<f32>().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect::<Vec<u8>>();
-        (weight.path, shape, Dtype::F16, halves)
-    };
-    let mut tensors: Vec<_> = weights(&model(), &all).into_iter().map(half).collect();
-    let norms = (0..2).flat_map(|layer| {
-        ["input", "post_attention"].map(|norm| format!("model.layers.{layer}.{norm}_layernorm.weight"))
-    });
-    let ones = [1f32; 32].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    tensors.extend(norms.chain(["model.norm.weight".into()]).map(|name| (name, vec![32], Dtype::F32, ones.clone())));
-    let views = tensors
-        .iter()
-        .map(|(name, shape, dtype, bytes)| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
-    safetensors::serialize_to_file(views, None, &file).unwrap();
-    let (checkpoint, config) =
-        (SafetensorsCheckpoint::open(folder.path()).unwrap(), ModelConfig::Llama(model().config().clone()));
-    let load = |compact: bool| match compact {
-        true => Model::load_compact(&config, &checkpoint, &Device::flex()).unwrap(),
-        false => Model::load(&config, &checkpoint, &Device::flex()).unwrap(),
-    };
-    check_trains(&load(false)).unwrap();
-    assert!(matches!(check_trains(&load(true)), Err(ExperimentError::Compact)));
 }
