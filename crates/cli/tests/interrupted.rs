@@ -139,6 +139,10 @@ fn samples_that_do_not_fit_leave_those_that_were_there() {
     let samples = folder.path().join("s.jsonl");
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let (model, task, out) = (text(&model), text(&task), text(&samples));
+    // Said before a model is looked for.
+    let nowhere = text(&folder.path().join("d.jsonl/s.jsonl"));
+    let early = ["eval", "--model", "missing", "--task", &task, "--samples", &nowhere];
+    junkdna().args(early).assert().failure().stderr(predicates::str::contains("d.jsonl/s.jsonl"));
     let eval = ["eval", "--model", &model, "--task", &task, "--samples", &out];
     let before = names(folder.path());
     let (status, stderr) = on_a_full_disk(&eval);

@@ -43,6 +43,10 @@ pub fn run(arguments: &Eval) -> Result<(), CliError> {
         None => Some(render(&suite.tasks, &prompting)?),
         Some(_) => None,
     };
+    if let Some(file) = &arguments.samples {
+        // A place that cannot be written is said now, not after the scoring.
+        WholeFile::create(file)?;
+    }
     let mut progress = Progress::new(&format!("loading {}", arguments.source.model));
     let loaded = load_compact(&arguments.source)?;
     prompting.chat = chat(arguments, &loaded)?;
