@@ -172,6 +172,40 @@ fn what_cannot_be_is_named_before_anything_runs() {
     run(&plan, &out, &["--set", "seeds=[41, 42]"]);
 }
 
+/// The plan of `with_task` with another table in the place of its task.
+fn with_table(folder: &TempDir, table: &str) -> std::path::PathBuf {
+    let plan = with_task(folder, "{ knob = \"form\", options = [2, 4] }");
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let (before, _) = text.split_once("[[task]]").unwrap();
+    std::fs::write(&plan, format!("{before}{table}")).unwrap();
+    plan
+}
+
+#[test]
+fn a_context_holds_at_least_the_passage_with_the_answer() {
+    let folder = tempdir().unwrap();
+    let paragraph = |i: usize| {
+        let (first, last) = (format!("w{i}"), format!("w{}", i + 20));
+        let context = (i..=i + 20).map(|word| format!("w{word}")).collect::<Vec<_>>().join(" ");
+        let answers = serde_json::json!([{ "text": last, "answer_start": context.rfind(&last) }]);
+        let question = serde_json::json!({ "id": format!("q{i}"), "question": first, "answers": answers });
+        serde_json::json!({ "context": context, "qas": [question] })
+    };
+    let paragraphs: Vec<_> = (1..7).map(paragraph).collect();
+    let squad = serde_json::json!({ "version": "1.1", "data": [{ "title": "t", "paragraphs": paragraphs }] });
+    std::fs::write(folder.path().join("squad.json"), squad.to_string()).unwrap();
+    let table = "[[task]]\nname = \"squad\"\nitems = 4\nsource = { format = \"squad\", file = \"squad.json\" }\n\
+        setting = { knob = \"context\", tokens = [10, 40], gold = \"middle\", options = 2 }\n";
+    let error = refused(&with_table(&folder, table), &folder.path().join("results"), &[]);
+    let said = [
+        "task squad, question",
+        "the passage with the answer has 2",
+        "the text may have 10",
+        "max_passage_tokens = 10",
+    ];
+    assert!(said.iter().all(|part| error.contains(part)), "{error}");
+}
+
 #[test]
 fn several_models_have_a_page_each() {
     let (folder, plan) = tiny();
