@@ -27,4 +27,4 @@ pub use host::HostMatrix;
 pub use key_values::KeyValues;
 pub use seed::Seed;
 pub use token_tree::{Segment, TokenTree};
-pub use weights::{Selection, Weight, device_of, divide_vectors, replace_weights, weights};
+pub use weights::{Selection, Weight, device_of, divide_vectors, placeholder, replace_weights, weights};

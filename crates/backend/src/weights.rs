@@ -1,12 +1,17 @@
 //! The weight matrices of any module, by parameter path.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// Where a module's first parameter is; the default device if it has none.
 pub fn device_of<M: Module>(module: &M) -> Device {
     module.devices().into_iter().next().unwrap_or_default()
+}
+
+/// What stands in the place of a weight whose values are kept elsewhere: of its shape, but one number, and no one's.
+pub fn placeholder<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::<D>::full([1; D], f32::NAN, (device, DType::F32)).expand(shape)
 }
 
 /// Which parameters are compressed: matrices, in layers other than embeddings and norms, that a [`ParamGroup`] holds.

@@ -4,9 +4,9 @@ mod common;
 
 use burn::module::{LoraAdapter, Module};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use common::{HEAD, HIDDEN, Net, TASK, checkpoints, recipe};
-use junkdna_backend::{Seed, replace_weights};
+use junkdna_backend::{HostMatrix, Seed, replace_weights};
 use junkdna_finetune::adapters::{
     AdapterConfig, DoraAdapter, FrozenMatrices, FrozenMatrix, Merge, OnCodes, attach, attach_on, merge, on_codes, peft,
 };
@@ -30,8 +30,9 @@ impl FrozenMatrix for Codes {
         self.codes.len()
     }
 
-    fn values(&self) -> Vec<f32> {
-        self.codes.iter().map(|&code| f32::from(code) / 4.0).collect()
+    fn values(&self) -> HostMatrix {
+        let [d_out, d_in] = self.shape;
+        HostMatrix::new(self.codes.iter().map(|&code| f32::from(code) / 4.0).collect(), d_out, d_in)
     }
 }
 
@@ -50,10 +51,7 @@ fn bases(codes: &[i8]) -> FrozenMatrices {
 
 /// The module with the floats that the codes stand for.
 fn floats(net: &Net, codes: &[i8]) -> Net {
-    let weight = |(path, matrix): (&str, Arc<Codes>)| {
-        let data = TensorData::new(matrix.values(), matrix.shape());
-        (path.to_owned(), Tensor::<2>::from_data(data, &Device::flex()).transpose())
-    };
+    let weight = |(path, matrix): (&str, Arc<Codes>)| (path.to_owned(), matrix.values().into_weight(&Device::flex()));
     replace_weights(net.clone(), matrices(codes).into_iter().map(weight).collect()).0
 }
 

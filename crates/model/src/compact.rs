@@ -66,11 +66,6 @@ fn tensor(matrix: &dyn CompactMatrix, rows: Range<usize>, device: &Device) -> Te
     Tensor::from_data(TensorData::new(matrix.read_rows(rows), shape), (device, DType::F32))
 }
 
-/// What stands in the place of a compact weight: of its shape, but one number, and no one's.
-pub(crate) fn placeholder<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::<D>::full([1; D], f32::NAN, (device, DType::F32)).expand(shape)
-}
-
 /// Attaches compact weights, by parameter path, where placeholders are.
 pub(crate) struct Attach {
     pub(crate) weights: BTreeMap<String, CompactWeight>,

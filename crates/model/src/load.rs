@@ -1,9 +1,10 @@
 //! Fills a module with the tensors of a checkpoint.
 
-use crate::compact::{Attach, CompactWeight, placeholder};
+use crate::compact::{Attach, CompactWeight};
 use crate::{ModelError, checkpoint::Checkpoint};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
+use junkdna_backend::placeholder;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Buffers that old checkpoints store and no module has.

@@ -4,6 +4,7 @@ use crate::{Outlier, Quantized, Scheme};
 use burn::tensor::f16;
 use junkdna_backend::HostMatrix;
 use junkdna_backend::bit_packing::{pack_rows, unpack_row, words_of_row};
+use rayon::prelude::*;
 
 /// A [`Quantized`] matrix in as few bits as it has, for weights that stay in memory and are read whole: a byte for each code
 /// is there only while they are.
@@ -65,8 +66,8 @@ impl Packed {
         let [d_out, d_in] = self.shape;
         let bits = self.scheme.bits();
         let mut codes = vec![0; d_out * d_in];
-        let words = self.words.chunks(words_of_row(d_in, bits).max(1));
-        codes.chunks_mut(d_in.max(1)).zip(words).for_each(|(codes, words)| unpack_row(words, bits, codes));
+        let rows = codes.par_chunks_mut(d_in.max(1)).zip(self.words.par_chunks(words_of_row(d_in, bits).max(1)));
+        rows.for_each(|(codes, words)| unpack_row(words, bits, codes));
         Quantized {
             d_out,
             d_in,

@@ -99,7 +99,7 @@ impl FrozenMatrix for Base {
         self.0.bytes()
     }
 
-    fn values(&self) -> Vec<f32> {
-        self.0.dequantize().as_slice().to_vec()
+    fn values(&self) -> HostMatrix {
+        self.0.dequantize()
     }
 }

@@ -90,7 +90,7 @@ impl<'a> Common<'a> {
         let module = module.apply_reparameterization(&mut plain);
         let mut adapter = plain.adapter;
         let is_target = |path: &str| self.targets.matches(&ParamId::from(0), Some(path));
-        let make = |path: &str, base: Tensor<2>| is_target(path).then(|| adapter(path, base));
+        let make = |path: &str, base: &dyn Fn() -> Tensor<2>| is_target(path).then(|| adapter(path, base()));
         // Second: the parts of adapters, which are parameters too, are no targets by these exact paths.
         let module = module.apply_reparameterization(ToCodes { bases: &self.bases, make });
         match count {

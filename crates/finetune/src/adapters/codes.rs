@@ -2,7 +2,8 @@
 
 use crate::place::Place;
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param, Reparameterization, Reparameterizer};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::Tensor;
+use junkdna_backend::HostMatrix;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ pub trait FrozenMatrix: Debug + Send + Sync {
     /// Bytes in memory.
     fn bytes(&self) -> usize;
 
-    /// What the codes stand for: the weights of one output after another, `d_out · d_in`.
-    fn values(&self) -> Vec<f32>;
+    /// What the codes stand for.
+    fn values(&self) -> HostMatrix;
 }
 
 /// Such matrices by parameter path.
@@ -61,8 +62,7 @@ impl<R: Reparameterization + ModuleDisplay> Reparameterization for OnCodes<R> {
 
 /// The weights `[d_in, d_out]` where `base` is, in the memory layout of PyTorch.
 fn beside<const D: usize>(matrix: &dyn FrozenMatrix, base: &Tensor<D>) -> Tensor<D> {
-    let data = TensorData::new(matrix.values(), matrix.shape());
-    let weight = Tensor::<2>::from_data(data, (&base.device().inner(), DType::F32)).transpose();
+    let weight = matrix.values().into_weight(&base.device().inner());
     // Attached to matrices alone.
     as_constant(Tensor::from_bridge(weight.into_bridge()), base)
 }
@@ -79,14 +79,18 @@ fn as_constant<const D: usize>(tensor: Tensor<D>, beside: &Tensor<D>) -> Tensor<
     }
 }
 
-/// Puts matrices of codes in the place of weights, each with the adapter that `make` gives for its path and its weights
-/// `[d_in, d_out]`.
+/// Puts matrices of codes in the place of weights, each with the adapter that `make` gives for its path and, where it asks for
+/// them, its weights `[d_in, d_out]`.
 pub(super) struct ToCodes<'a, F> {
     pub(super) bases: &'a FrozenMatrices,
     pub(super) make: F,
 }
 
-impl<R: Reparameterization + ModuleDisplay, F: FnMut(&str, Tensor<2>) -> Option<R>> Reparameterizer for ToCodes<'_, F> {
+impl<R, F> Reparameterizer for ToCodes<'_, F>
+where
+    R: Reparameterization + ModuleDisplay,
+    F: FnMut(&str, &dyn Fn() -> Tensor<2>) -> Option<R>,
+{
     type Reparam = OnCodes<R>;
 
     fn reparameterize<const D: usize>(
@@ -96,16 +100,15 @@ impl<R: Reparameterization + ModuleDisplay, F: FnMut(&str, Tensor<2>) -> Option<
     ) -> (Param<Tensor<D>>, Option<OnCodes<R>>) {
         let Some(matrix) = self.bases.get(path) else { return (param, None) };
         let param = param.map(placeholder);
-        let weight = beside(matrix.as_ref(), &param.base()).without_autodiff();
-        let adapter = (self.make)(path, Tensor::from_bridge(weight.into_bridge()));
+        let weight = || Tensor::from_bridge(beside(matrix.as_ref(), &param.base()).without_autodiff().into_bridge());
+        let adapter = (self.make)(path, &weight);
         (param, Some(OnCodes { adapter, matrix: matrix.clone() }))
     }
 }
 
-/// What stands in the place of a weight whose values are codes elsewhere: of its shape, but one number, and no one's.
+/// What stands in the place of a weight whose values are codes elsewhere.
 fn placeholder<const D: usize>(weight: Tensor<D>) -> Tensor<D> {
-    let one = Tensor::<D>::full([1; D], f32::NAN, (&weight.device().inner(), DType::F32));
-    as_constant(one.expand(weight.shape()), &weight)
+    as_constant(junkdna_backend::placeholder(weight.dims(), &weight.device().inner()), &weight)
 }
 
 /// The parameters whose values are codes elsewhere.
