@@ -23,21 +23,25 @@ pub fn date(days: i32) -> Result<String, String> {
 /// `datetime.datetime`, or pandas's `Timestamp` where nanoseconds are left, from a count of units of so many nanoseconds since
 /// 1970; with the offset where it is a moment, not what a clock showed somewhere.
 pub fn timestamp(count: i64, unit: i64, moment: bool) -> Result<String, String> {
-    let per_second = 1_000_000_000 / unit;
-    let rest = (count.rem_euclid(per_second) * unit) as u32;
-    let time = known(DateTime::from_timestamp(count.div_euclid(per_second), rest))?;
+    let (seconds, rest) = seconds(count, unit);
+    let time = known(DateTime::from_timestamp(seconds, rest))?;
     let offset = if moment { "+00:00" } else { "" };
     Ok(format!("{}{}{offset}", time.format("%Y-%m-%d %H:%M:%S"), fraction(rest)))
 }
 
 /// `datetime.time`, from a count of units of so many nanoseconds since midnight; it has no nanoseconds.
 pub fn time(count: i64, unit: i64) -> Result<String, String> {
-    let (seconds, rest) =
-        (count.div_euclid(1_000_000_000 / unit), (count.rem_euclid(1_000_000_000 / unit) * unit) as u32);
+    let (seconds, rest) = seconds(count, unit);
     let time =
         u32::try_from(seconds).ok().and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0));
     let time = time.ok_or("holds a time outside of a day")?;
     Ok(format!("{}{}", time.format("%H:%M:%S"), fraction(rest / 1000 * 1000)))
+}
+
+/// Whole seconds, and the nanoseconds that are left of them.
+fn seconds(count: i64, unit: i64) -> (i64, u32) {
+    let per_second = 1_000_000_000 / unit;
+    (count.div_euclid(per_second), (count.rem_euclid(per_second) * unit) as u32)
 }
 
 fn known(time: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, String> {
