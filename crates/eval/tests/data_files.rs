@@ -135,21 +135,12 @@ fn parquet_is_read_row_by_row() {
 #[cfg(feature = "parquet")]
 #[test]
 fn a_broken_row_of_parquet_is_named() {
+    use parquet::basic::Compression;
     use parquet::data_type::{ByteArray, ByteArrayType};
-    use parquet::file::writer::SerializedFileWriter;
-    use std::sync::Arc;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.parquet");
-    let schema = parquet::schema::parser::parse_message_type("message m { required binary b; }").unwrap();
-    let file = std::fs::File::create(&path).unwrap();
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
     let rows = [b"a".to_vec(), vec![0xff], b"c".to_vec()].map(ByteArray::from);
-    column.typed::<ByteArrayType>().write_batch(&rows, None, None).unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.close().unwrap();
+    parquet_column::<ByteArrayType>(&path, "binary b", &rows, Compression::UNCOMPRESSED);
     let records: Vec<_> = Format::Parquet.open(&path).unwrap().collect();
     let message = records[1].as_ref().unwrap_err().to_string();
     assert!(message.contains("f.parquet: row 2: column `b`"), "{message}");
@@ -169,20 +160,24 @@ fn a_broken_row_of_parquet_is_named() {
     assert_eq!((rendered.examples.len(), rendered.documents, rendered.skipped.len()), (1, 2, 1));
 }
 
-/// A Parquet file with one column of texts.
+/// A Parquet file with one column.
 #[cfg(feature = "parquet")]
-fn parquet_of_texts(path: &Path, texts: &[&str], codec: parquet::basic::Compression) {
-    use parquet::data_type::{ByteArray, ByteArrayType};
+fn parquet_column<T: parquet::data_type::DataType>(
+    path: &Path,
+    field: &str,
+    rows: &[T::T],
+    codec: parquet::basic::Compression,
+) {
     use parquet::file::{properties::WriterProperties, writer::SerializedFileWriter};
     use std::sync::Arc;
-    let schema = parquet::schema::parser::parse_message_type("message m { required binary t (UTF8); }").unwrap();
+    let schema = format!("message m {{ required {field}; }}");
+    let schema = parquet::schema::parser::parse_message_type(&schema).unwrap();
     let properties = WriterProperties::builder().set_compression(codec).build();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let mut column = group.next_column().unwrap().unwrap();
-    let rows: Vec<ByteArray> = texts.iter().map(|&text| ByteArray::from(text)).collect();
-    column.typed::<ByteArrayType>().write_batch(&rows, None, None).unwrap();
+    column.typed::<T>().write_batch(rows, None, None).unwrap();
     column.close().unwrap();
     group.close().unwrap();
     writer.close().unwrap();
@@ -192,15 +187,17 @@ fn parquet_of_texts(path: &Path, texts: &[&str], codec: parquet::basic::Compress
 #[test]
 fn parquet_may_be_compressed_in_any_way() {
     use parquet::basic::Compression;
+    use parquet::data_type::{ByteArray, ByteArrayType};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.parquet");
     let texts: Vec<String> = (0..500).map(|i| format!("text {i} {}", "x".repeat(i))).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let expected: Vec<Value> = texts.iter().map(|text| json!({ "t": text })).collect();
-    let plain = {
-        parquet_of_texts(&path, &texts, Compression::UNCOMPRESSED);
+    let rows: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(text.as_str())).collect();
+    let write = |codec| {
+        parquet_column::<ByteArrayType>(&path, "binary t (UTF8)", &rows, codec);
         std::fs::metadata(&path).unwrap().len()
     };
+    let plain = write(Compression::UNCOMPRESSED);
     for codec in [
         Compression::SNAPPY,
         Compression::GZIP(Default::default()),
@@ -209,8 +206,7 @@ fn parquet_may_be_compressed_in_any_way() {
         Compression::LZ4,
         Compression::LZ4_RAW,
     ] {
-        parquet_of_texts(&path, &texts, codec);
-        assert!(std::fs::metadata(&path).unwrap().len() < plain / 2, "{codec}");
+        assert!(write(codec) < plain / 2, "{codec}");
         assert_eq!(read(&Format::Parquet, &path).unwrap(), expected, "{codec}");
     }
 }
@@ -218,21 +214,12 @@ fn parquet_may_be_compressed_in_any_way() {
 #[cfg(feature = "parquet")]
 #[test]
 fn dates_outside_of_pythons_years_are_broken_rows() {
+    use parquet::basic::Compression;
     use parquet::data_type::Int64Type;
-    use parquet::file::writer::SerializedFileWriter;
-    use std::sync::Arc;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.parquet");
-    let schema = "message m { required int64 t (TIMESTAMP(MILLIS,false)); }";
-    let schema = parquet::schema::parser::parse_message_type(schema).unwrap();
-    let file = std::fs::File::create(&path).unwrap();
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(&[0, i64::MAX, 1], None, None).unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.close().unwrap();
+    let field = "int64 t (TIMESTAMP(MILLIS,false))";
+    parquet_column::<Int64Type>(&path, field, &[0, i64::MAX, 1], Compression::UNCOMPRESSED);
     let records: Vec<_> = Format::Parquet.open(&path).unwrap().collect();
     let message = records[1].as_ref().unwrap_err().to_string();
     assert!(message.contains("f.parquet: row 2: column `t`") && message.contains("1 to 9999"), "{message}");

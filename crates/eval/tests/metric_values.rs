@@ -1,5 +1,7 @@
 //! Metrics against the values of lm-evaluation-harness 0.4.13, scikit-learn 1.9 and SciPy 1.17.
 
+mod harness;
+
 use junkdna_eval::metrics::{
     Aggregation, CustomMetric, ExactMatch, Measure, Response, Score, Value, Weighting, aggregate, bootstrap_interval,
     bootstrap_stderr, corpus_bleu, macro_f1, normalize, pearson, rouge_l, rouge_n, spearman, squad_exact_match,
@@ -138,22 +140,14 @@ fn parity_texts() {
 
 #[test]
 fn parity_drawn_texts() {
-    let Ok(python) = std::env::var("JUNKDNA_PYTHON") else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs JUNKDNA_PYTHON");
-        eprintln!("skipped: needs JUNKDNA_PYTHON, a Python with lm_eval");
-        return;
-    };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/overlaps.py");
-    let output = std::process::Command::new(python).arg(script).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(lines.lines().count(), 200);
-    for line in lines.lines() {
-        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+    let Some(python) = harness::python() else { return };
+    let cases = harness::run(&python, "overlaps.py", &[]);
+    assert_eq!(cases.len(), 200);
+    for case in cases {
         let all: Vec<(String, Vec<String>)> = serde_json::from_value(case["pairs"].clone()).unwrap();
         let pairs: Vec<(&str, &[String])> = all.iter().map(|(a, golds)| (a.as_str(), golds.as_slice())).collect();
         let (bleu, expected) = (corpus_bleu(&pairs), case["bleu"].as_f64().unwrap());
-        assert!((bleu - expected).abs() < 1e-10, "{bleu}, not {expected}: {line}");
+        assert!((bleu - expected).abs() < 1e-10, "{bleu}, not {expected}: {case}");
         for ((answer, golds), expected) in pairs.iter().zip(case["rouge"].as_array().unwrap()) {
             close(rouge_n(answer, &golds[0], 1), expected["rouge1"].as_f64().unwrap());
             close(rouge_n(answer, &golds[0], 2), expected["rouge2"].as_f64().unwrap());

@@ -1,9 +1,10 @@
 //! Data files as Python's libraries write them, against what a template of lm-evaluation-harness makes of them.
 
+mod harness;
+
 use junkdna_eval::{Prompting, Request, Task};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What a template is for the documents of a file.
 fn rendered(file: &Path, template: &Value) -> Vec<Value> {
@@ -23,17 +24,9 @@ fn rendered(file: &Path, template: &Value) -> Vec<Value> {
 #[cfg(feature = "parquet")]
 #[test]
 fn parity_values_and_codecs() {
-    let Ok(python) = std::env::var("JUNKDNA_PYTHON") else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs JUNKDNA_PYTHON");
-        eprintln!("skipped: needs JUNKDNA_PYTHON, a Python with lm_eval");
-        return;
-    };
+    let Some(python) = harness::python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/harness/data_files.py");
-    let output = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = harness::run(&python, "data_files.py", &[folder.path()]);
     assert_eq!(lines.len(), 8);
     for line in &lines {
         let file = PathBuf::from(line["file"].as_str().unwrap());
